@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The environment of every cargo command in this repository. Source it, do not run it:
 #
 #   source scripts/env.sh

@@ -92,6 +92,18 @@ pub enum EntityKind {
     Auditor,
 }
 
+impl fmt::Display for EntityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Municipality => "municipality",
+            Self::County => "county",
+            Self::State => "state body",
+            Self::Private => "private party",
+            Self::Auditor => "auditor",
+        })
+    }
+}
+
 /// Name of a legal person, 1 to 70 characters: letters, digits and `.,&/'()+- `, never a run of
 /// eleven digits (rule L14: no birth number enters the ledger).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

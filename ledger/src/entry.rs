@@ -17,6 +17,14 @@ use crate::time::Date;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct Rate(pub u16);
 
+/// As a reader expects it: `25 %`, `11,11 %`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, hundredths) = (self.0 / 100, self.0 % 100);
+        if hundredths == 0 { write!(f, "{whole} %") } else { write!(f, "{whole},{hundredths:02} %") }
+    }
+}
+
 /// How the buyer's VAT on a line is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Regime {
@@ -26,6 +34,16 @@ pub enum Regime {
     Compensate,
     /// VAT stays a cost.
     Cost,
+}
+
+impl fmt::Display for Regime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Deduct => "deducted",
+            Self::Compensate => "compensated",
+            Self::Cost => "cost",
+        })
+    }
 }
 
 /// The VAT dimension of a posting.

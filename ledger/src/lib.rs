@@ -21,3 +21,4 @@ pub mod entry;
 pub mod signature;
 pub mod time;
 pub mod transaction;
+pub mod tree;

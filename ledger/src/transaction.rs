@@ -74,6 +74,21 @@ pub enum Role {
     Audit,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Register => "register",
+            Self::Administer => "administer",
+            Self::Submit => "submit",
+            Self::Attest => "attest",
+            Self::Approve => "approve",
+            Self::Order => "order",
+            Self::Bank => "bank",
+            Self::Audit => "audit",
+        })
+    }
+}
+
 /// One role for one entity over a span of dates, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Mandate {

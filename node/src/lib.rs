@@ -1,1 +1,5 @@
-//! Under construction.
+//! The machine that runs a validator: network, disk, RPC, keys.
+//!
+//! `validator` and `pool` are as pure as the crates they join; `run` is the only place where an
+//! action touches the world; the other modules are the world's ends: `store` (disk), `network`
+//! (peers), `rpc` (clients), `keys` and `config` (the operator).

@@ -1,0 +1,73 @@
+# What people and CI run. "make demo" and "make test" start from a machine with git, curl, a C compiler
+# and make; the rest they install (scripts/bootstrap.sh).
+#
+# Every cargo command takes the whole workspace with the same environment and the same profile: a
+# single package ("-p") or another variable would make cargo compile dependencies a second time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help tools library build demo test bench sim fuzz clean
+
+ENV := source scripts/env.sh
+# In CI the committed Cargo.lock must be the right one; a person who adds a dependency is about to change it.
+LOCKED := $(if $(CI),--locked)
+
+# For the test programs, after "--"; CI asks for the output of passing tests too.
+TEST_ARGS ?=
+SEED ?=
+SEEDS ?= 100
+BASE ?= 1
+# How long "make fuzz" goes on.
+FUZZ_SECONDS ?= 120
+export INVOICES KEEP
+
+help:
+	@echo "make demo    build everything and show it: KEEP=1 leaves the files, INVOICES=dir uses yours"
+	@echo "make test    format, lints, all tests, and the judges nobody here wrote"
+	@echo "make sim     simulated worlds: SEED=n replays one, SEEDS=count BASE=first runs many"
+	@echo "make bench   benchmarks, in the release profile"
+	@echo "make fuzz    strangers' bytes into every decoder, for FUZZ_SECONDS=120"
+	@echo "make clean   remove what cargo built (RocksDB's library stays in the cache)"
+
+tools:
+	@bash scripts/bootstrap.sh
+
+library: tools
+	@bash scripts/rocksdb.sh
+
+build: library
+	@echo "build: the whole workspace (about 3 min the first time, then what changed)"
+	@$(ENV); cargo build --workspace $(LOCKED)
+
+demo: build
+	@bash scripts/demo.sh
+
+test: library
+	@echo "test: format (seconds)"
+	@$(ENV); cargo fmt --all --check
+	@echo "test: lints (about 2 min the first time, then what changed)"
+	@$(ENV); cargo clippy --workspace --all-targets $(LOCKED) -- --deny warnings
+	@echo "test: building the tests (about 3 min the first time, then what changed)"
+	@$(ENV); cargo test --workspace --no-run $(LOCKED)
+	@echo "test: running the tests"
+	@$(ENV); cargo test --workspace --no-fail-fast $(LOCKED) -- $(TEST_ARGS)
+	@echo "test: judges"
+	@bash scripts/judges.sh
+
+sim: build
+	@$(ENV); if [ -n "$(SEED)" ]; then \
+	  "$$CARGO_TARGET_DIR/debug/sim" --seed $(SEED); \
+	else \
+	  "$$CARGO_TARGET_DIR/debug/sim" --seeds $(SEEDS) --base $(BASE); \
+	fi
+
+bench: library
+	@echo "bench: the whole workspace in the release profile (about 4 min the first time)"
+	@$(ENV); cargo bench --workspace --benches $(LOCKED)
+
+fuzz: build
+	@$(ENV); "$$CARGO_TARGET_DIR/debug/fuzz" --seconds $(FUZZ_SECONDS)
+
+clean:
+	@$(ENV); cargo clean

@@ -1,0 +1,52 @@
+//! A dense table that never moves what it holds: growing it costs no copy of millions of records
+//! at once, which a block in execution would have to wait for.
+
+use alloc::vec::Vec;
+
+/// Small enough that an unfilled chunk wastes little, large enough that the outer list stays short.
+const CHUNK: usize = 4096;
+
+/// Items by index, from 0 without gaps.
+pub(crate) struct Dense<T> {
+    chunks: Vec<Vec<T>>,
+}
+
+impl<T> Default for Dense<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new() }
+    }
+}
+
+impl<T> Dense<T> {
+    pub(crate) fn len(&self) -> u64 {
+        match self.chunks.last() {
+            Some(last) => ((self.chunks.len() - 1) * CHUNK + last.len()) as u64,
+            None => 0,
+        }
+    }
+
+    pub(crate) fn get(&self, index: u64) -> Option<&T> {
+        let index = usize::try_from(index).ok()?;
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+    }
+
+    /// Replaces the item at an index that exists, or appends at the one after the last.
+    pub(crate) fn set(&mut self, index: u64, item: T) {
+        assert!(index <= self.len(), "index {index} leaves a gap after {} items", self.len());
+        let (chunk, place) = (index as usize / CHUNK, index as usize % CHUNK);
+        if chunk == self.chunks.len() {
+            // A short table, such as a register of ten parameters, does not reserve a whole chunk.
+            self.chunks.push(if chunk == 0 { Vec::new() } else { Vec::with_capacity(CHUNK) });
+        }
+        let chunk = &mut self.chunks[chunk];
+        if place == chunk.len() {
+            chunk.push(item);
+        } else {
+            chunk[place] = item;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+}

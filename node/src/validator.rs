@@ -1,0 +1,697 @@
+//! A validator without its hands: consensus, ledger and pool joined, and still no clock, disk,
+//! socket or key within reach. Events come in with the time they happened at; actions go out as an
+//! ordered list, and the run loop carries them out: first everything to persist, in one synced
+//! batch, then the rest in order.
+//!
+//! It leaves out whose turn it is (`consensus`), what may be booked (`ledger`), and every side
+//! effect. Signatures on transactions are checked before they come in, because that is the bulk of
+//! the work and belongs on other threads; those on votes and certificates are checked here.
+//!
+//! Invariant: the same events at the same times give the same actions.
+
+mod execution;
+mod sync;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use consensus::event::{Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, To};
+use consensus::{Config, Consensus, Restored, Start};
+use ledger::block::{BlockHash, Height, LeafIndex, VerifiedBlock, View};
+use ledger::books::{Ledger, Slot, Staged};
+use ledger::certificate::{Certificate, FinalizedBlock, Statement, ValidatorSet, Vote};
+use ledger::codec;
+use ledger::digest::Digest;
+use ledger::refusal::Refusal;
+use ledger::time::Timestamp;
+use ledger::transaction::{TransactionId, VerifiedTransaction};
+
+use crate::cosigning::{Certified, Cosignature, Cosigning};
+use crate::pool::{Pool, PoolFull};
+use execution::{Execution, Executions};
+use sync::CatchUp;
+pub use sync::SyncedBlock;
+
+/// Certificates remembered as verified: those of the views in flight, several times over.
+const VERIFIED_MAX: usize = 4096;
+/// Oldest transactions of the pool looked at again after each block, so that the cost of a block
+/// does not grow with the pool.
+const RECHECKED_MAX: usize = 64;
+/// A transaction that has waited this long may have become refusable, or been lost on its way to
+/// the other pools.
+const STALE_MS: u64 = 2000;
+/// At most this many transactions are spread again at once.
+const RESPREAD_MAX: usize = 512;
+
+/// Names the caller that waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Time passed; see [`Validator::wake_at`].
+    Tick,
+    /// A payment system submits a transaction and waits for an answer.
+    Submit {
+        /// Who waits.
+        request: RequestId,
+        /// What it submits.
+        transaction: VerifiedTransaction,
+        /// True: answer when a certified checkpoint covers it; false: when it is in the pool.
+        until_posted: bool,
+    },
+    /// Peers spread transactions.
+    Spread(Vec<VerifiedTransaction>),
+    /// A peer sent a proposal.
+    Proposal {
+        /// The block; its transactions are verified.
+        block: VerifiedBlock,
+        /// Why its parent may be built on.
+        justification: Justification,
+        /// The leader's vote.
+        vote: Vote,
+    },
+    /// A peer sent another message.
+    Message {
+        /// Index of the validator.
+        from: u16,
+        /// What it says; signatures in it are not checked yet.
+        message: Message,
+    },
+    /// Our own statement is durable and signed.
+    Voted(Vote),
+    /// A block that we asked for arrived.
+    Block(VerifiedBlock),
+    /// Finalized blocks that we asked for arrived, in rising order of height.
+    Blocks {
+        /// Index of the validator that sent them.
+        from: u16,
+        /// Its blocks; transactions verified, certificates not.
+        blocks: Vec<SyncedBlock>,
+    },
+    /// A request to this peer came to nothing.
+    Unanswered {
+        /// Index of the validator.
+        from: u16,
+    },
+    /// Cosignatures arrived, our own among them.
+    Cosignatures(Vec<Cosignature>),
+    /// A peer is connected.
+    Connected(u16),
+}
+
+/// What the run loop must do. All of a call's `Persist…` are made durable, in one batch, before any
+/// of the others is carried out.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Keep our own statement.
+    PersistVote(Statement),
+    /// Keep a block that is not final yet.
+    PersistBlock(VerifiedBlock),
+    /// Keep a certificate.
+    PersistCertificate(Certificate),
+    /// Keep a final block, what it booked, and what proves it.
+    PersistFinalized {
+        /// The executed block.
+        staged: Arc<Staged>,
+        /// With its proof.
+        proof: FinalizedBlock,
+    },
+    /// Keep the newest certified checkpoint.
+    PersistCheckpoint(Certified),
+    /// Keep what convicts a validator.
+    PersistEvidence(Evidence),
+    /// Sign our statement, send the vote to all, and feed it back as [`Event::Voted`].
+    Vote(Statement),
+    /// Cosign our checkpoint unless our watermark forbids it, send it to all, and feed it back.
+    Cosign {
+        /// Leaves in the log.
+        size: u64,
+        /// Root of the log.
+        root: Digest,
+    },
+    /// Send a message.
+    Send {
+        /// To whom.
+        to: To,
+        /// What.
+        message: Message,
+    },
+    /// Send cosignatures to one validator.
+    SendCosignatures {
+        /// Index of the validator.
+        to: u16,
+        /// At most one per validator.
+        cosignatures: Vec<Cosignature>,
+    },
+    /// Spread transactions to the other pools.
+    Spread(Vec<VerifiedTransaction>),
+    /// Ask a peer for one block.
+    FetchBlock {
+        /// Index of the validator.
+        from: u16,
+        /// Which.
+        block: BlockHash,
+    },
+    /// Ask a peer for finalized blocks from this height on.
+    FetchBlocks {
+        /// Index of the validator.
+        from: u16,
+        /// The first height.
+        height: Height,
+    },
+    /// Answer a caller.
+    Reply {
+        /// Who waits.
+        request: RequestId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// Stop voting for good and page the operator; reading goes on.
+    Halt(HaltReason),
+}
+
+impl Action {
+    /// Whether it must be durable before anything else of the same call happens.
+    pub fn persists(&self) -> bool {
+        matches!(
+            self,
+            Self::PersistVote(_)
+                | Self::PersistBlock(_)
+                | Self::PersistCertificate(_)
+                | Self::PersistFinalized { .. }
+                | Self::PersistCheckpoint(_)
+                | Self::PersistEvidence(_)
+        )
+    }
+}
+
+/// What became of a submitted transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It waits for a block.
+    Pooled,
+    /// It is posted, and a certified checkpoint covers it.
+    Posted {
+        /// Its leaf in the log.
+        leaf: LeafIndex,
+    },
+    /// The ledger refuses it.
+    Refused(Refusal),
+    /// No room; come back later.
+    Full(PoolFull),
+}
+
+/// Settings of a validator, beside those of consensus.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Timers and windows of consensus.
+    pub consensus: Config,
+    /// How long a request to a peer may stay unanswered before another is asked.
+    pub request_timeout_ms: u64,
+}
+
+/// What a validator starts from, read back from its own disk.
+pub struct Recovered {
+    /// The books, replayed to the last final block.
+    pub ledger: Ledger,
+    /// Consensus: own statements, certificates, headers.
+    pub consensus: Restored,
+    /// Bodies of blocks that are not final.
+    pub blocks: Vec<VerifiedBlock>,
+    /// The newest certified checkpoint.
+    pub certified: Option<Certified>,
+}
+
+/// See the module.
+pub struct Validator {
+    settings: Settings,
+    me: Option<u16>,
+    set: ValidatorSet,
+    ledger: Ledger,
+    core: Consensus,
+    pool: Pool,
+    executions: Executions,
+    catch_up: CatchUp,
+    cosigning: Cosigning,
+    // Final, in order of height, but not executed here yet.
+    decided: VecDeque<Finalized>,
+    waiting: BTreeMap<TransactionId, Vec<RequestId>>,
+    // Posted at this leaf; the answer waits for a certified checkpoint that covers it.
+    uncovered: BTreeMap<LeafIndex, Vec<RequestId>>,
+    verified: BTreeSet<Digest>,
+    verified_order: VecDeque<Digest>,
+    respread_at: Timestamp,
+    faults: u64,
+    // The call in progress.
+    inputs: VecDeque<Input>,
+    actions: Vec<Action>,
+}
+
+impl Validator {
+    /// A validator (or, without an index, a follower) as its disk left it, and what it must do first.
+    pub fn new(settings: Settings, me: Option<u16>, recovered: Recovered, now: Timestamp) -> (Self, Vec<Action>) {
+        let Recovered { ledger, consensus, blocks, certified } = recovered;
+        let set = ledger.validators().clone();
+        let start = Start {
+            chain: ledger.chain(),
+            validators: set.clone(),
+            me,
+            genesis: ledger.genesis_header().clone(),
+        };
+        let (core, effects) = Consensus::new(settings.consensus, start, consensus, now);
+        let head = ledger.head();
+        let mut cosigning = Cosigning::new(ledger.origin().to_string(), set.clone(), certified);
+        cosigning.reached(head.log.size(), head.log.root());
+        let mut validator = Self {
+            settings,
+            me,
+            cosigning,
+            set,
+            ledger,
+            core,
+            pool: Pool::default(),
+            executions: Executions::new(blocks),
+            catch_up: CatchUp::default(),
+            decided: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            uncovered: BTreeMap::new(),
+            verified: BTreeSet::new(),
+            verified_order: VecDeque::new(),
+            respread_at: now,
+            faults: 0,
+            inputs: VecDeque::new(),
+            actions: Vec::new(),
+        };
+        validator.cosign_head();
+        validator.carry_all(now, effects);
+        validator.settle(now);
+        let actions = std::mem::take(&mut validator.actions);
+        (validator, actions)
+    }
+
+    /// The only way in; the returned list is the only way out.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
+        match event {
+            Event::Tick => {
+                self.inputs.push_back(Input::Tick);
+                self.retry(now);
+            }
+            Event::Submit { request, transaction, until_posted } => {
+                self.on_submit(now, request, transaction, until_posted);
+            }
+            Event::Spread(transactions) => {
+                for transaction in transactions {
+                    // What our books refuse now may be fine later, but then its sender spreads it again.
+                    if self.ledger.check(&transaction, now).is_ok() {
+                        // A full pool drops what peers spread: their own pools still hold it.
+                        let _ = self.pool.admit(transaction, false, now);
+                    }
+                }
+            }
+            Event::Proposal { block, justification, vote } => self.on_proposal(block, justification, vote),
+            Event::Message { from, message } => self.on_message(from, message),
+            Event::Voted(vote) => self.inputs.push_back(Input::Vote(vote)),
+            Event::Block(block) => {
+                let header = block.header().clone();
+                self.executions.add(block);
+                self.inputs.push_back(Input::Fetched { header });
+            }
+            Event::Blocks { from, blocks } => self.on_blocks(now, from, blocks),
+            Event::Unanswered { from } => self.catch_up.unanswered(from),
+            Event::Cosignatures(cosignatures) => {
+                // Not short-circuiting: each cosignature counts.
+                let newer = cosignatures.into_iter().fold(false, |newer, c| self.cosigning.add(c) | newer);
+                if newer {
+                    self.on_certified();
+                }
+            }
+            Event::Connected(peer) => {
+                let message = Message::Status(self.core.status());
+                self.actions.push(Action::Send { to: To::One(peer), message });
+                if let Some(certified) = self.cosigning.certified() {
+                    let cosignatures = certified.cosignatures.clone();
+                    self.actions.push(Action::SendCosignatures { to: peer, cosignatures });
+                }
+                self.cosign_head();
+            }
+        }
+        self.settle(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Event::Tick`] is wanted next.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let requests = self.next_retry();
+        let respread = (!self.pool.is_empty()).then(|| later(self.respread_at, STALE_MS));
+        [self.core.wake_at(), requests, respread].into_iter().flatten().min()
+    }
+
+    /// The finalized books.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Consensus, for its view and leader.
+    pub fn consensus(&self) -> &Consensus {
+        &self.core
+    }
+
+    /// The newest certified checkpoint.
+    pub fn certified(&self) -> Option<&Certified> {
+        self.cosigning.certified()
+    }
+
+    /// How many transactions wait for a block.
+    pub fn pooled(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// How many messages of peers broke the protocol.
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    fn on_submit(&mut self, now: Timestamp, request: RequestId, transaction: VerifiedTransaction, until_posted: bool) {
+        let id = transaction.id();
+        if !self.pool.contains(&id) {
+            match self.ledger.check(&transaction, now) {
+                Ok(()) => {}
+                Err(Refusal::AlreadyPosted { leaf, .. }) => return self.answer_posted(request, leaf),
+                Err(refusal) => return self.reply(request, Outcome::Refused(refusal)),
+            }
+            match self.pool.admit(transaction.clone(), true, now) {
+                Ok(_) => self.actions.push(Action::Spread(vec![transaction])),
+                Err(full) => return self.reply(request, Outcome::Full(full)),
+            }
+        }
+        if until_posted {
+            self.waiting.entry(id).or_default().push(request);
+        } else {
+            self.reply(request, Outcome::Pooled);
+        }
+    }
+
+    fn on_proposal(&mut self, block: VerifiedBlock, justification: Justification, vote: Vote) {
+        let chain = self.ledger.chain();
+        let proven = vote.verify(&chain, &self.set).is_ok()
+            && justification.parent.iter().chain(&justification.skips).all(|c| self.holds(c));
+        if !proven {
+            self.faults += 1;
+            return;
+        }
+        let header = block.header().clone();
+        self.executions.add(block);
+        self.inputs.push_back(Input::Proposal(Proposal { header, justification, vote }));
+    }
+
+    fn on_message(&mut self, from: u16, message: Message) {
+        let input = match message {
+            Message::Vote(vote) => {
+                // Far views are dropped by the core anyway; a signature check is not wasted on them.
+                let near = vote.statement.view() <= self.core.view().next();
+                if !near || vote.verify(&self.ledger.chain(), &self.set).is_err() {
+                    self.faults += u64::from(near);
+                    return;
+                }
+                Input::Vote(vote)
+            }
+            Message::Certificate(certificate) => {
+                if !self.holds(&certificate) {
+                    self.faults += 1;
+                    return;
+                }
+                Input::Certificate(certificate)
+            }
+            Message::Status(status) => {
+                if !status.entry.iter().chain(&status.finalization).all(|c| self.holds(c)) {
+                    self.faults += 1;
+                    return;
+                }
+                Input::Status { from, status }
+            }
+            Message::StatusRequest => Input::StatusRequest { from },
+            Message::CertificateRequest(view) => Input::CertificateRequest { from, view },
+            // Proposals come in through their own event, their transactions verified.
+            Message::Proposal { .. } => return,
+        };
+        self.inputs.push_back(input);
+    }
+
+    /// Whether a certificate holds; each is checked once.
+    fn holds(&mut self, certificate: &Certificate) -> bool {
+        let digest = Digest::of(&[&codec::encode(certificate)]);
+        if self.verified.contains(&digest) {
+            return true;
+        }
+        if certificate.verify(&self.ledger.chain(), &self.set).is_err() {
+            return false;
+        }
+        self.verified.insert(digest);
+        self.verified_order.push_back(digest);
+        if self.verified_order.len() > VERIFIED_MAX {
+            if let Some(oldest) = self.verified_order.pop_front() {
+                self.verified.remove(&oldest);
+            }
+        }
+        true
+    }
+
+    /// Lets consensus and execution answer each other until neither has anything left to say.
+    fn settle(&mut self, now: Timestamp) {
+        loop {
+            self.inputs.push_back(Input::Work { waiting: !self.pool.is_empty() });
+            while let Some(input) = self.inputs.pop_front() {
+                let effects = self.core.handle(now, input);
+                self.carry_all(now, effects);
+            }
+            self.execute_wanted(now);
+            self.post_decided(now);
+            if self.inputs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn carry_all(&mut self, now: Timestamp, effects: Vec<Effect>) {
+        for effect in effects {
+            self.carry(now, effect);
+        }
+    }
+
+    fn carry(&mut self, now: Timestamp, effect: Effect) {
+        match effect {
+            Effect::Cast(statement) => {
+                if let Statement::Notarize { block, .. } = statement {
+                    if let Some(body) = self.executions.body(&block) {
+                        self.actions.push(Action::PersistBlock(body.clone()));
+                    }
+                }
+                self.actions.push(Action::PersistVote(statement));
+                self.actions.push(Action::Vote(statement));
+            }
+            Effect::Keep(certificate) => self.actions.push(Action::PersistCertificate(certificate)),
+            Effect::Propose { block, justification, vote } => {
+                if let Some(body) = self.executions.body(&block) {
+                    let message = Message::Proposal { block: body.to_block(), justification, vote };
+                    self.actions.push(Action::Send { to: To::All, message });
+                }
+            }
+            Effect::Send { to, message } => self.actions.push(Action::Send { to, message }),
+            Effect::Build { view, parent, .. } => self.executions.want_built(view, parent),
+            Effect::Check { block } => self.executions.want(block),
+            Effect::Fetch { block } => match self.executions.body(&block) {
+                Some(body) => self.inputs.push_back(Input::Fetched { header: body.header().clone() }),
+                None => self.executions.miss(block),
+            },
+            Effect::Finalize(blocks) => self.decided.extend(blocks),
+            Effect::Sync { finalization } => self.catch_up.target(finalization),
+            Effect::Evidence(evidence) => self.actions.push(Action::PersistEvidence(evidence)),
+            Effect::Halt { reason } => self.actions.push(Action::Halt(reason)),
+        }
+        self.request_missing(now);
+    }
+
+    fn execute_wanted(&mut self, now: Timestamp) {
+        for block in self.executions.wanted() {
+            match self.executions.execute(&self.ledger, block) {
+                Execution::Done(_) => {
+                    self.executions.settled(&block);
+                    self.inputs.push_back(Input::Checked { block, valid: true });
+                }
+                Execution::Invalid { culprit } => {
+                    self.executions.settled(&block);
+                    self.inputs.push_back(Input::Checked { block, valid: false });
+                    if culprit != block {
+                        self.inputs.push_back(Input::Checked { block: culprit, valid: false });
+                    }
+                }
+                Execution::Missing(missing) => self.executions.miss(missing),
+                Execution::Stale => self.executions.settled(&block),
+            }
+        }
+        if let Some((view, parent)) = self.executions.wanted_built() {
+            self.build(now, view, parent);
+        }
+        self.request_missing(now);
+    }
+
+    fn build(&mut self, now: Timestamp, view: View, parent: BlockHash) {
+        if view != self.core.view() {
+            return self.executions.built();
+        }
+        let parent = match self.executions.parent(&self.ledger, parent) {
+            Execution::Done(parent) => parent,
+            Execution::Missing(missing) => return self.executions.miss(missing),
+            Execution::Invalid { .. } | Execution::Stale => return self.executions.built(),
+        };
+        self.executions.built();
+        let Some(me) = self.me else { return };
+        let slot = Slot { epoch: self.set.epoch, view, proposer: me, time: now };
+        let on_final = parent.is_final();
+        let mut candidates = self.pool.iter().map(|waiting| waiting.transaction.clone());
+        let proposed = self.ledger.propose(&parent, slot, &mut candidates);
+        drop(candidates);
+        if on_final {
+            for (transaction, refusal) in proposed.refused {
+                self.drop_refused(&transaction.id(), refusal);
+            }
+        }
+        let header = proposed.staged.header().clone();
+        self.executions.insert(proposed.staged);
+        self.inputs.push_back(Input::Built { header });
+    }
+
+    fn post_decided(&mut self, now: Timestamp) {
+        let mut posted = false;
+        while let Some(next) = self.decided.front() {
+            match self.executions.execute(&self.ledger, next.block) {
+                Execution::Done(staged) => {
+                    let Some(finalized) = self.decided.pop_front() else { return };
+                    let proof = FinalizedBlock {
+                        block: staged.block().to_block(),
+                        notarization: finalized.notarization,
+                        skips: finalized.skips,
+                        finalization: finalized.finalization,
+                    };
+                    self.post(staged, proof);
+                    posted = true;
+                }
+                Execution::Missing(missing) => {
+                    self.executions.miss(missing);
+                    break;
+                }
+                Execution::Stale => {
+                    // Caught up past it in the meantime.
+                    self.decided.pop_front();
+                }
+                Execution::Invalid { .. } => {
+                    let certificate = next.finalization.clone().unwrap_or_else(|| next.notarization.clone());
+                    self.decided.clear();
+                    self.actions.push(Action::Halt(HaltReason::CertifiedInvalid { certificate }));
+                }
+            }
+        }
+        if posted {
+            self.cosign_head();
+            self.recheck(now);
+        }
+        self.request_missing(now);
+    }
+
+    /// Posts an executed block; nothing here can fail.
+    fn post(&mut self, staged: Arc<Staged>, proof: FinalizedBlock) {
+        self.ledger.post(&staged);
+        for (transaction, leaf) in staged.block().transactions().iter().zip(staged.first_leaf().0..) {
+            self.pool.remove(&transaction.id());
+            if let Some(requests) = self.waiting.remove(&transaction.id()) {
+                self.uncovered.entry(LeafIndex(leaf)).or_default().extend(requests);
+            }
+        }
+        self.executions.posted(&staged);
+        let head = self.ledger.head();
+        if self.cosigning.reached(head.log.size(), head.log.root()) {
+            self.on_certified();
+        }
+        self.actions.push(Action::PersistFinalized { staged, proof });
+    }
+
+    fn cosign_head(&mut self) {
+        let head = self.ledger.head();
+        let (size, root) = (head.log.size(), head.log.root());
+        let certified = self.cosigning.certified().is_some_and(|certified| certified.size >= size);
+        if self.me.is_some() && !certified {
+            self.actions.push(Action::Cosign { size, root });
+        }
+    }
+
+    fn on_certified(&mut self) {
+        let Some(certified) = self.cosigning.certified().cloned() else { return };
+        let rest = self.uncovered.split_off(&LeafIndex(certified.size));
+        for (leaf, requests) in std::mem::replace(&mut self.uncovered, rest) {
+            for request in requests {
+                self.reply(request, Outcome::Posted { leaf });
+            }
+        }
+        self.actions.push(Action::PersistCheckpoint(certified));
+    }
+
+    /// Looks again at the oldest of the pool: what the books refuse by now is answered and dropped.
+    fn recheck(&mut self, now: Timestamp) {
+        let stale: Vec<VerifiedTransaction> = self
+            .pool
+            .iter()
+            .take(RECHECKED_MAX)
+            .take_while(|waiting| later(waiting.since, STALE_MS) <= now)
+            .map(|waiting| waiting.transaction.clone())
+            .collect();
+        for transaction in stale {
+            if let Err(refusal) = self.ledger.check(&transaction, now) {
+                self.drop_refused(&transaction.id(), refusal);
+            }
+        }
+    }
+
+    fn drop_refused(&mut self, id: &TransactionId, refusal: Refusal) {
+        self.pool.remove(id);
+        for request in self.waiting.remove(id).unwrap_or_default() {
+            match refusal {
+                Refusal::AlreadyPosted { leaf, .. } => self.answer_posted(request, leaf),
+                _ => self.reply(request, Outcome::Refused(refusal.clone())),
+            }
+        }
+    }
+
+    fn answer_posted(&mut self, request: RequestId, leaf: LeafIndex) {
+        if self.cosigning.certified().is_some_and(|certified| leaf.0 < certified.size) {
+            self.reply(request, Outcome::Posted { leaf });
+        } else {
+            self.uncovered.entry(leaf).or_default().push(request);
+        }
+    }
+
+    fn reply(&mut self, request: RequestId, outcome: Outcome) {
+        self.actions.push(Action::Reply { request, outcome });
+    }
+
+    /// Asks again for what did not come, and spreads again what waits too long.
+    fn retry(&mut self, now: Timestamp) {
+        self.retry_requests(now);
+        if later(self.respread_at, STALE_MS) <= now {
+            self.respread_at = now;
+            let stale = self.pool.iter().filter(|waiting| waiting.ours && later(waiting.since, STALE_MS) <= now);
+            let stale: Vec<VerifiedTransaction> =
+                stale.take(RESPREAD_MAX).map(|waiting| waiting.transaction.clone()).collect();
+            if !stale.is_empty() {
+                self.actions.push(Action::Spread(stale));
+            }
+            self.recheck(now);
+        }
+    }
+}
+
+/// A time some milliseconds later.
+fn later(time: Timestamp, ms: u64) -> Timestamp {
+    Timestamp(time.0.saturating_add(ms))
+}
