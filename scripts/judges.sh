@@ -42,7 +42,7 @@ fi
 passed=0
 failed=0
 for judge in "$here"/tests/judges/*; do
-  [ -f "$judge" ] && [ -x "$judge" ] || continue
+  if [ ! -f "$judge" ] || [ ! -x "$judge" ]; then continue; fi
   name=$(basename "$judge")
   echo "judges: $name"
   # Bounded: a judge that waits for something that never comes must not hold up everything.

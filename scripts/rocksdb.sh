@@ -77,10 +77,13 @@ find_crate() {
     fi
   done
 }
+# rustup's installer tells only new login shells where cargo is.
+PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 crate=$(find_crate)
 if [ -z "$crate" ]; then
   echo "rocksdb: fetching the sources of all dependencies (about half a minute)"
-  cargo fetch --locked --manifest-path "$here/Cargo.toml"
+  # For this machine only: other systems' crates are a third of them.
+  cargo fetch --locked --manifest-path "$here/Cargo.toml" --target "$(rustc -vV | sed -n 's/^host: //p')"
   crate=$(find_crate)
 fi
 if [ -z "$crate" ]; then
@@ -96,6 +99,8 @@ fi
 flags+=("-I$crate/rocksdb/include" "-I$crate/rocksdb"
   "-I$crate/rocksdb/third-party/gtest-1.8.1/fused-src" "-I$crate")
 
+# What a killed run left behind; under the lock nobody uses it.
+rm -rf "$cache"/rocksdb-build.*
 tmp=$(mktemp -d "$cache/rocksdb-build.XXXXXX")
 cleanup() {
   local pids

@@ -166,10 +166,14 @@ pub enum BodyError {
 impl Block {
     /// The digest that a header commits its transactions by.
     pub fn payload(transactions: &[SignedTransaction]) -> Digest {
+        let digest = |transaction| Digest::of(&[&codec::encode::<SignedTransaction>(transaction)]);
+        Self::payload_of(&transactions.iter().map(digest).collect::<Vec<_>>())
+    }
+
+    /// As [`Block::payload`], from the SHA-256 of each transaction's canonical bytes.
+    pub fn payload_of(digests: &[Digest]) -> Digest {
         let mut bytes = Vec::from(*b"hovedbok/v1/payload");
-        for transaction in transactions {
-            bytes.extend_from_slice(&Digest::of(&[&codec::encode(transaction)]).0);
-        }
+        digests.iter().for_each(|digest| bytes.extend_from_slice(&digest.0));
         Digest::of(&[&bytes])
     }
 

@@ -43,6 +43,9 @@ pub struct DateError {
 }
 
 impl Date {
+    /// The first date there is.
+    pub const MIN: Self = Self(19_000_101);
+
     /// The last date there is; stands for "no end" in validity ranges.
     pub const MAX: Self = Self(99_991_231);
 

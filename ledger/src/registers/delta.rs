@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::{Record, Register};
 use crate::codec;
 use crate::digest::Digest;
+use crate::tree::{leaf_hash, node_hash};
 
 /// Changes to one register. Complete with nodes and root once sealed.
 #[derive(Clone)]
@@ -175,12 +176,4 @@ fn merge(earlier: &[(u64, Digest)], later: &[(u64, Digest)]) -> Vec<(u64, Digest
     }
     merged.extend(earlier);
     merged
-}
-
-fn leaf_hash(bytes: &[u8]) -> Digest {
-    Digest::of(&[&[0], bytes])
-}
-
-fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    Digest::of(&[&[1], &left.0, &right.0])
 }

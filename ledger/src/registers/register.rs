@@ -8,6 +8,7 @@ use super::dense::Dense;
 use super::{Delta, Record};
 use crate::codec;
 use crate::digest::Digest;
+use crate::tree;
 
 /// Proof that a record stands in a register of known length and root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl<R: Record> Register<R> {
 
     /// Root of the tree; SHA-256 of nothing while the register is empty.
     pub fn root(&self) -> Digest {
-        self.levels.last().and_then(|top| top.get(0)).copied().unwrap_or_else(|| Digest::of(&[]))
+        self.levels.last().and_then(|top| top.get(0)).copied().unwrap_or_else(tree::empty_root)
     }
 
     /// The record at an index.
@@ -79,12 +80,8 @@ impl<R: Record> Register<R> {
     pub fn prove(&self, key: &R::Key) -> Option<RecordProof> {
         let index = self.index_of(key)?;
         let record = codec::encode(self.get(index)?);
-        let mut path = Vec::new();
-        let mut place = index;
-        for level in &self.levels {
-            path.extend(level.get(place ^ 1));
-            place /= 2;
-        }
+        let node = |level, index| self.node(usize::from(level), index);
+        let path = tree::inclusion_path(index, self.len(), node).ok()?;
         Some(RecordProof { index, record, path })
     }
 
