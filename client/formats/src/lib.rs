@@ -1,1 +1,16 @@
-//! Under construction.
+//! The formats of the trade: EHF invoices in, ISO 20022 payment orders out, bank statements and
+//! status reports in.
+//!
+//! Bytes come in and values go out; the crate opens no file and no connection, reads no clock, and
+//! decides nothing that the ledger decides. Whatever a stranger sends is either understood in full
+//! or refused with a rule's id, the values found and a remedy.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
+pub mod bank;
+pub mod camt;
+pub mod coding;
+mod decimal;
+pub mod ehf;
+pub mod pain001;
+pub mod pain002;
+pub mod xml;

@@ -35,7 +35,8 @@ pub(super) const INVOICE_TYPES: &str = "\
 pub(super) const CREDIT_NOTE_TYPES: &str = "261 262 296 308 381 396 420 458 532 81 83";
 
 /// Those of them that Peppol lets into process 01 (PEPPOL-EN16931-P0100).
-pub(super) const INVOICE_TYPES_OF_PROFILE_01: &str = "102 218 219 326 331 380 382 383 384 386 388 393 395 553 575 623 71 780 80 817 82 84 870 875 876 877";
+pub(super) const INVOICE_TYPES_OF_PROFILE_01: &str = "\
+    102 218 219 326 331 380 382 383 384 386 388 393 395 553 575 623 71 780 80 817 82 84 870 875 876 877";
 
 /// Those of them that Peppol lets into process 01 (PEPPOL-EN16931-P0101).
 pub(super) const CREDIT_NOTE_TYPES_OF_PROFILE_01: &str = "381 396 532 81 83";

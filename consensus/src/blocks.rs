@@ -1,0 +1,93 @@
+//! Headers above the last final block, and what the books said of them.
+//!
+//! A block is executed only after its parent, so that the shell can always answer at once; this
+//! module remembers what is wanted until that is possible.
+//!
+//! Invariant: a verdict, once given, stays.
+
+use alloc::collections::BTreeMap;
+
+use ledger::block::{BlockHash, Header, View};
+
+/// What the books say of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nobody asked.
+    Unchecked,
+    /// Asked, not answered.
+    Checking,
+    /// Executed, and the books agree with the header.
+    Valid,
+    /// It breaks a rule, or the books differ.
+    Invalid,
+}
+
+/// A header and its verdict.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) header: Header,
+    pub(crate) verdict: Verdict,
+}
+
+/// The blocks above the last final one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Blocks {
+    known: BTreeMap<BlockHash, Known>,
+    /// To be executed, headers perhaps still missing; with the view each belongs to.
+    wanted: BTreeMap<BlockHash, View>,
+}
+
+impl Blocks {
+    pub(crate) fn len(&self) -> usize {
+        self.known.len() + self.wanted.len()
+    }
+
+    pub(crate) fn get(&self, block: &BlockHash) -> Option<&Known> {
+        self.known.get(block)
+    }
+
+    pub(crate) fn is(&self, block: &BlockHash, verdict: Verdict) -> bool {
+        self.known.get(block).is_some_and(|known| known.verdict == verdict)
+    }
+
+    /// Takes a header whose hash is `block`; one known already keeps its verdict.
+    pub(crate) fn insert(&mut self, block: BlockHash, header: Header) {
+        self.known.entry(block).or_insert(Known { header, verdict: Verdict::Unchecked });
+    }
+
+    /// Gives a verdict. `Valid` and `Invalid` are the last word. False if nothing changed.
+    pub(crate) fn judge(&mut self, block: &BlockHash, verdict: Verdict) -> bool {
+        match self.known.get_mut(block) {
+            Some(known) if matches!(known.verdict, Verdict::Unchecked | Verdict::Checking) => {
+                let changed = known.verdict != verdict;
+                known.verdict = verdict;
+                if matches!(verdict, Verdict::Valid | Verdict::Invalid) {
+                    self.wanted.remove(block);
+                }
+                changed
+            }
+            _ => false,
+        }
+    }
+
+    /// Asks for the block to be executed. True if that is news.
+    pub(crate) fn want(&mut self, block: BlockHash, view: View) -> bool {
+        let judged = self.known.get(&block).is_some_and(|known| known.verdict != Verdict::Unchecked);
+        !judged && self.wanted.insert(block, view).is_none()
+    }
+
+    pub(crate) fn is_wanted(&self, block: &BlockHash) -> bool {
+        self.wanted.contains_key(block)
+    }
+
+    /// What is wanted, header known or not.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (BlockHash, View)> {
+        self.wanted.iter().map(|(block, view)| (*block, *view))
+    }
+
+    /// Forgets everything up to this view.
+    pub(crate) fn prune(&mut self, view: View) {
+        self.known.retain(|_, known| known.header.view > view);
+        self.wanted.retain(|_, of| *of > view);
+    }
+}
