@@ -37,6 +37,7 @@ apt_install() {
   apt_update
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 \
     -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" > /dev/null
+  hash -r
 }
 
 # The bindings to RocksDB are made with libclang, which also needs the headers that come with it.
@@ -78,7 +79,8 @@ if ! rust_ok; then
   say "Rust ${found:-none} found, $rust_wanted or newer needed"
   if ! have rustup && ! have cargo && have apt-get; then
     apt_update
-    if apt-cache show rustup > /dev/null 2>&1; then
+    # Newer releases have it; "show" would also succeed where it is only a name.
+    if apt-cache policy rustup 2> /dev/null | grep -q 'Candidate: [0-9]'; then
       say "installing the package rustup (a few seconds)"
       apt_install rustup
     fi

@@ -39,6 +39,8 @@ if [ -z "$crate_version" ]; then
   echo "rocksdb: Cargo.lock names no librocksdb-sys" >&2
   exit 1
 fi
+# The list of files is read from the crate, the flags above are not.
+flags_from=0.19.0+11.8.1
 # Another compiler or other flags make another library: both are part of its name. Where there is no
 # compiler yet, the name is wrong but harmless: nothing can be built with it.
 compiler=$("$cxx" --version 2>/dev/null | head -n 1 || true)
@@ -53,6 +55,15 @@ esac
 
 if [ -f "$dir/lib/librocksdb.a" ]; then
   exit 0
+fi
+if [ "$(uname -s)" != Linux ]; then
+  echo "rocksdb: not Linux, so cargo builds it (about a quarter of an hour)"
+  exit 0
+fi
+
+if [ "$crate_version" != "$flags_from" ]; then
+  echo "rocksdb: the flags in scripts/rocksdb.sh are those of librocksdb-sys $flags_from; compare them with" \
+    "build.rs of $crate_version, then change flags_from" >&2
 fi
 
 mkdir -p "$cache"

@@ -73,7 +73,11 @@ impl Blocks {
     /// Asks for the block to be executed. True if that is news.
     pub(crate) fn want(&mut self, block: BlockHash, view: View) -> bool {
         let judged = self.known.get(&block).is_some_and(|known| known.verdict != Verdict::Unchecked);
-        !judged && self.wanted.insert(block, view).is_none()
+        let news = !judged && !self.wanted.contains_key(&block);
+        if news {
+            self.wanted.insert(block, view);
+        }
+        news
     }
 
     pub(crate) fn is_wanted(&self, block: &BlockHash) -> bool {

@@ -5,5 +5,14 @@
 
 extern crate alloc;
 
+mod blocks;
+mod chain;
 pub mod event;
+pub mod leader;
 pub mod machine;
+mod pace;
+mod timer;
+mod view;
+mod votes;
+
+pub use machine::{Config, Consensus, Restored, Start, Stats};

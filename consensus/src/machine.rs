@@ -13,14 +13,20 @@
 //! - It calls `handle(now, Input::Tick)` no later than [`Consensus::wake_at`], which is asked anew
 //!   after each call.
 
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
 use alloc::vec::Vec;
 
-use ledger::block::{BlockHash, Header, Height, View};
+use ledger::block::{BlockHash, Epoch, Header, Height, PROTOCOL_VERSION, View};
 use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::digest::Digest;
 use ledger::time::Timestamp;
 
-use crate::event::{Effect, Input, Status};
+use crate::blocks::{Blocks, Verdict};
+use crate::event::{Effect, HaltReason, Input, Justification, Message, Proposal, Status, To};
+use crate::leader::Rotation;
+use crate::timer::Timer;
+use crate::view::{Put, ViewState};
 
 /// What the operator decides. Validators need not agree on it, except for `drift_ms` roughly.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,69 +118,613 @@ pub struct Stats {
     pub blocks: usize,
 }
 
+/// Views beyond are refused, so that counting on never wraps; at a thousand views a second this one
+/// comes after a hundred million years.
+const VIEW_MAX: u64 = 1 << 62;
+/// Up to this many validators, whoever forms a certificate sends it to all; above, that would be
+/// megabytes for each view, and only the next leader gets it.
+const BROADCAST_VALIDATORS_MAX: u16 = 32;
+/// Votes a few views old still show that their signer is alive.
+const HEARD_VIEWS: u64 = 4;
+
+/// The last final block.
+#[derive(Clone, Debug)]
+pub(crate) struct Tip {
+    /// 0 for the block that the epoch starts from, whatever its view was.
+    pub(crate) view: View,
+    pub(crate) height: Height,
+    pub(crate) block: BlockHash,
+    pub(crate) time: Timestamp,
+    /// A finalization of it; `None` for the block that the epoch starts from.
+    pub(crate) certificate: Option<Certificate>,
+}
+
+/// What was asked for and not yet repeated.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Repair {
+    /// Views for which certificates were asked.
+    pub(crate) asked: BTreeSet<View>,
+    /// Blocks asked for.
+    pub(crate) fetched: BTreeSet<BlockHash>,
+    /// Whether [`Effect::Sync`] is out.
+    pub(crate) syncing: bool,
+    /// When all of this is asked again.
+    pub(crate) at: Option<Timestamp>,
+    /// How often it was, without anything having come.
+    pub(crate) attempt: u32,
+}
+
 /// One validator's part in one epoch.
-pub struct Consensus {}
+pub struct Consensus {
+    pub(crate) config: Config,
+    chain: Digest,
+    pub(crate) epoch: Epoch,
+    pub(crate) validators: u16,
+    pub(crate) quorum: usize,
+    pub(crate) me: Option<u16>,
+    vote_from: View,
+    rotation: Rotation,
+    pub(crate) now: Timestamp,
+    pub(crate) view: View,
+    pub(crate) entry: Option<Certificate>,
+    pub(crate) tip: Tip,
+    /// The finalization of the highest view we know, connected to the tip or not.
+    pub(crate) best_final: Option<Certificate>,
+    /// The highest view that has a notarization or finalization.
+    pub(crate) highest_certified: View,
+    pub(crate) views: BTreeMap<View, ViewState>,
+    pub(crate) blocks: Blocks,
+    pub(crate) work: bool,
+    pub(crate) timer: Timer,
+    pub(crate) repair: Repair,
+    /// When this proposal's time comes within our clock's reach.
+    pub(crate) clock_at: Option<Timestamp>,
+    /// When the next block is due by the interval.
+    pub(crate) build_at: Option<Timestamp>,
+    /// Views entered since the start; what `heard` counts in.
+    pub(crate) lived: u64,
+    pub(crate) heard: Vec<u64>,
+    /// When each validator last got our status.
+    told: Vec<Option<Timestamp>>,
+    pub(crate) wake_at: Option<Timestamp>,
+    halted: bool,
+    pub(crate) stats: Stats,
+    /// Something changed that may let blocks be executed or finalized.
+    pub(crate) dirty: bool,
+    pub(crate) effects: Vec<Effect>,
+}
 
 impl Consensus {
     /// Starts or restarts; the effects are to be carried out like those of [`Self::handle`].
     pub fn new(config: Config, start: Start, restored: Restored, now: Timestamp) -> (Self, Vec<Effect>) {
-        let _ = (config, start, restored, now);
-        (Self {}, Vec::new())
+        let set = &start.validators;
+        assert!(!set.is_empty(), "an epoch has validators");
+        let validators = u16::try_from(set.len()).unwrap_or(u16::MAX);
+        assert!(start.me.is_none_or(|me| me < validators), "our index is one of the set's");
+        let genesis = start.genesis.hash();
+        let seats = usize::from(validators);
+        let mut core = Self {
+            config,
+            chain: start.chain,
+            epoch: set.epoch,
+            validators,
+            quorum: set.quorum(),
+            me: start.me,
+            vote_from: start.vote_from,
+            rotation: Rotation::new(&genesis, validators),
+            now,
+            view: View(1),
+            entry: None,
+            tip: Tip {
+                view: View(0),
+                height: start.genesis.height,
+                block: genesis,
+                time: start.genesis.time,
+                certificate: None,
+            },
+            best_final: None,
+            highest_certified: View(0),
+            views: BTreeMap::new(),
+            blocks: Blocks::default(),
+            work: false,
+            timer: Timer::entered(now),
+            repair: Repair::default(),
+            clock_at: None,
+            build_at: None,
+            lived: 0,
+            heard: vec![0; seats],
+            told: vec![None; seats],
+            wake_at: None,
+            halted: false,
+            stats: Stats::default(),
+            dirty: true,
+            effects: Vec::new(),
+        };
+        core.restore(restored);
+        core.settle();
+        let effects = core::mem::take(&mut core.effects);
+        (core, effects)
+    }
+
+    /// Rule C17: back to where we were, and say again what we said.
+    fn restore(&mut self, restored: Restored) {
+        if let Some((header, certificate)) = restored.finalized {
+            let block = header.hash();
+            let expected = Statement::Finalize { view: header.view, block };
+            assert!(certificate.statement == expected, "the stored finalization is of the stored block");
+            self.views.entry(header.view).or_default().finalization = Some(certificate.clone());
+            self.advance_tip(&header, block, certificate);
+        }
+        let mut certificates = restored.certificates;
+        certificates.sort_by_key(|certificate| certificate.statement.view());
+        for certificate in certificates {
+            let view = certificate.statement.view();
+            if certificate.epoch != self.epoch || !self.tracks(view) {
+                continue;
+            }
+            match self.views.entry(view).or_default().put(certificate.clone()) {
+                Put::New => self.note_certificate(&certificate),
+                Put::Known => {}
+                Put::Contradicts(first) => {
+                    return self.halt(HaltReason::Contradiction { first, second: certificate });
+                }
+            }
+        }
+        let mut statements = restored.statements;
+        statements.sort_by_key(|statement| (statement.view(), *statement));
+        let certified = self.views.iter().filter(|(_, state)| state.certificates().next().is_some());
+        let highest_certified = certified.map(|(view, _)| *view).max().unwrap_or(self.tip.view);
+        let highest_voted = statements.iter().map(Statement::view).max().unwrap_or(View(0));
+        self.view = highest_certified.next().max(highest_voted.min(View(VIEW_MAX))).max(self.tip.view.next());
+        self.entry =
+            self.views.get(&View(self.view.0 - 1)).and_then(|state| state.certificates().next()).cloned();
+        for statement in &statements {
+            let view = statement.view();
+            if self.tracks(view) {
+                self.views.entry(view).or_default().own.remember(statement);
+            }
+        }
+        for header in restored.headers {
+            let block = header.hash();
+            let view = header.view;
+            if header.epoch != self.epoch || !self.tracks(view) || view <= self.tip.view {
+                continue;
+            }
+            let state = self.views.entry(view).or_default();
+            if state.own.notarized == Some(block) {
+                state.proposal = Some(block);
+            }
+            self.blocks.insert(block, header);
+        }
+        // A vote that its certificate already counts for helps nobody who can have the certificate.
+        for statement in statements {
+            let view = statement.view();
+            let certified = self.views.get(&view).is_some_and(|state| state.holds(&statement));
+            if self.me.is_some() && view > self.tip.view && self.counts(view) && !certified {
+                self.effects.push(Effect::Cast(statement));
+            }
+        }
+        if self.me.is_some() {
+            self.effects.push(Effect::Send { to: To::All, message: Message::Status(self.status()) });
+        }
     }
 
     /// The only way in; the returned list is the only way out.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        let _ = (now, input);
-        Vec::new()
+        self.set_now(now);
+        match input {
+            // One who stopped for good still hands out what he knows; it may stop others too.
+            Input::StatusRequest { from } => self.tell_status(from),
+            Input::CertificateRequest { from, view } => self.on_certificate_request(from, view),
+            _ if self.halted => {}
+            Input::Tick => {}
+            Input::Work { waiting } => self.work = waiting,
+            Input::Proposal(proposal) => self.on_proposal(proposal),
+            Input::Vote(vote) => self.on_vote(&vote),
+            Input::Certificate(certificate) => self.on_certificate(certificate, false),
+            Input::Status { from, status } => self.on_status(from, status),
+            Input::Built { header } => self.on_built(header),
+            Input::Checked { block, valid } => self.on_checked(&block, valid),
+            Input::Fetched { header } => self.on_fetched(header),
+            Input::Synced { header, finalization } => self.on_synced(&header, finalization),
+        }
+        self.settle();
+        core::mem::take(&mut self.effects)
     }
 
     /// When [`Input::Tick`] is wanted next; always later than the last call's `now`.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        None
+        self.wake_at
     }
 
     /// The view we are in.
     pub fn view(&self) -> View {
-        View(1)
+        self.view
     }
 
     /// The last final block: height, view in this epoch (0 for the one it starts from), hash.
     pub fn finalized(&self) -> (Height, View, BlockHash) {
-        (Height(0), View(0), BlockHash::default())
+        (self.tip.height, self.tip.view, self.tip.block)
     }
 
     /// Index of the leader of a view.
     pub fn leader(&self, view: View) -> u16 {
-        let _ = view;
-        0
+        self.rotation.leader(view)
     }
 
     /// Where we stand; to be sent to a peer on connecting.
     pub fn status(&self) -> Status {
-        let epoch = Default::default();
-        Status { epoch, view: View(1), height: Height(0), entry: None, finalization: None }
+        Status {
+            epoch: self.epoch,
+            view: self.view,
+            height: self.tip.height,
+            entry: self.entry.clone(),
+            finalization: self.best_final.clone(),
+        }
     }
 
     /// Whether we stopped for good.
     pub fn halted(&self) -> bool {
-        false
+        self.halted
     }
 
     /// Whether a certificate of this statement is held or no longer matters: verifying one more is
     /// wasted work, and the core ignores it unread.
     pub fn knows(&self, statement: &Statement) -> bool {
-        let _ = statement;
-        false
+        let view = statement.view();
+        !self.tracks(view) || self.views.get(&view).is_some_and(|state| state.holds(statement))
     }
 
     /// Whether a vote could still change anything; if not, verifying it is wasted work.
     pub fn wants_vote(&self, vote: &Vote) -> bool {
-        let _ = vote;
-        false
+        let view = vote.statement.view();
+        vote.epoch == self.epoch
+            && vote.signer < self.validators
+            && self.counts(view)
+            && self.views.get(&view).is_none_or(|state| state.tally.wants(vote))
     }
 
     /// Metrics.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        Stats { views: self.views.len(), blocks: self.blocks.len(), ..self.stats }
     }
+
+    /// Whether certificates of this view still matter (rule C16).
+    pub(crate) fn tracks(&self, view: View) -> bool {
+        view.0 > self.floor() && view.0 <= VIEW_MAX
+    }
+
+    fn floor(&self) -> u64 {
+        self.tip.view.0.saturating_sub(self.config.view_window.max(1))
+    }
+
+    /// Whether single votes of this view still matter (rule C16).
+    fn counts(&self, view: View) -> bool {
+        self.tracks(view) && view <= self.view.next() && view.0 >= self.votes_floor()
+    }
+
+    fn votes_floor(&self) -> u64 {
+        self.view.0.saturating_sub(self.config.view_window)
+    }
+
+    /// Whether we may cast this vote now (rules C3, C4, C5, C7).
+    pub(crate) fn may(&self, statement: &Statement) -> bool {
+        let view = statement.view();
+        let own = self.views.get(&view).map(|state| state.own).unwrap_or_default();
+        self.me.is_some()
+            && !self.halted
+            && view >= self.vote_from
+            && self.tracks(view)
+            && own.allows(statement)
+    }
+
+    /// Says it: remembered from this moment, whatever becomes of the message.
+    pub(crate) fn cast(&mut self, statement: Statement) {
+        if self.may(&statement) {
+            self.views.entry(statement.view()).or_default().own.remember(&statement);
+            self.effects.push(Effect::Cast(statement));
+        }
+    }
+
+    pub(crate) fn halt(&mut self, reason: HaltReason) {
+        if !self.halted {
+            self.halted = true;
+            self.wake_at = None;
+            self.effects.push(Effect::Halt { reason });
+        }
+    }
+
+    /// Clocks are set back now and then; what was to come in so long still comes in so long.
+    fn set_now(&mut self, now: Timestamp) {
+        if now < self.now {
+            let by_ms = self.now.0 - now.0;
+            let back = |at: Timestamp| Timestamp(at.0.saturating_sub(by_ms));
+            self.timer.set_back(by_ms);
+            self.repair.at = self.repair.at.map(back);
+            self.told.iter_mut().for_each(|told| *told = told.map(back));
+        }
+        self.now = now;
+    }
+
+    /// Rules C6 and C10.
+    fn on_vote(&mut self, vote: &Vote) {
+        let statement = vote.statement;
+        let view = statement.view();
+        if vote.epoch != self.epoch || vote.signer >= self.validators || !self.counts(view) {
+            self.stats.refused += 1;
+            return;
+        }
+        if view.0 + HEARD_VIEWS >= self.view.0
+            && let Some(heard) = self.heard.get_mut(usize::from(vote.signer))
+        {
+            *heard = self.lived;
+        }
+        let state = self.views.entry(view).or_default();
+        if self.me == Some(vote.signer) {
+            // A vote of ours that we do not remember was cast before we lost our memory; from now on
+            // it binds us like any other.
+            state.own.remember(&statement);
+        }
+        let recorded = state.tally.record(vote, self.validators);
+        self.stats.evidence += recorded.evidence.len() as u64;
+        self.effects.extend(recorded.evidence.into_iter().map(Effect::Evidence));
+        if recorded.counted
+            && !state.holds(&statement)
+            && let Some(certificate) = state.tally.certificate(self.epoch, statement, self.quorum)
+        {
+            self.on_certificate(certificate, true);
+        }
+    }
+
+    /// Rules C1, C6 and C9. `formed` by us, from votes.
+    fn on_certificate(&mut self, certificate: Certificate, formed: bool) {
+        let statement = certificate.statement;
+        let view = statement.view();
+        if certificate.epoch != self.epoch || !self.tracks(view) {
+            self.stats.refused += 1;
+            return;
+        }
+        if self.halted || self.knows(&statement) {
+            return;
+        }
+        let put = self.views.entry(view).or_default().put(certificate.clone());
+        if view > self.tip.view || put != Put::New {
+            self.effects.push(Effect::Keep(certificate.clone()));
+        }
+        if let Put::Contradicts(first) = put {
+            return self.halt(HaltReason::Contradiction { first, second: certificate });
+        }
+        self.repair.asked.remove(&view);
+        self.note_certificate(&certificate);
+        if formed && view >= self.tip.view {
+            self.forward(&certificate);
+        }
+        if view >= self.view {
+            self.enter(view.next(), certificate);
+        }
+    }
+
+    /// What follows from holding a certificate, however it came.
+    fn note_certificate(&mut self, certificate: &Certificate) {
+        let statement = certificate.statement;
+        let view = statement.view();
+        self.dirty = true;
+        if matches!(statement, Statement::Finalize { .. })
+            && self.best_final.as_ref().is_none_or(|best| best.statement.view() < view)
+        {
+            self.best_final = Some(certificate.clone());
+        }
+        let Some(block) = statement.block() else { return };
+        self.highest_certified = self.highest_certified.max(view);
+        let known = self.blocks.get(&block);
+        if known.is_some_and(|known| known.verdict == Verdict::Invalid || known.header.view != view) {
+            return self.halt(HaltReason::CertifiedInvalid { certificate: certificate.clone() });
+        }
+        self.want(block, view);
+    }
+
+    fn forward(&mut self, certificate: &Certificate) {
+        let next = self.leader(certificate.statement.view().next());
+        let to = match self.me {
+            Some(_) if self.validators <= BROADCAST_VALIDATORS_MAX => To::All,
+            Some(me) if me != next => To::One(next),
+            _ => return,
+        };
+        self.effects.push(Effect::Send { to, message: Message::Certificate(certificate.clone()) });
+    }
+
+    /// Rule C1.
+    fn enter(&mut self, view: View, entry: Certificate) {
+        match entry.statement {
+            Statement::Nullify { .. } => self.stats.views_nullified += 1,
+            _ => self.stats.views_notarized += 1,
+        }
+        self.view = view;
+        self.entry = Some(entry);
+        self.lived += 1;
+        self.timer = Timer::entered(self.now);
+        self.dirty = true;
+        let floor = View(self.votes_floor());
+        self.views.range_mut(..floor).for_each(|(_, state)| state.tally.clear());
+    }
+
+    /// Rule C3, the part that needs neither the parent nor the books.
+    fn on_proposal(&mut self, proposal: Proposal) {
+        let Proposal { header, justification, vote } = proposal;
+        let block = header.hash();
+        let view = header.view;
+        let signed = vote.epoch == self.epoch
+            && vote.signer == header.proposer
+            && vote.statement == (Statement::Notarize { view, block });
+        if !signed || !self.stands(&header) || !justifies(&justification, &header) || !self.tracks(view) {
+            self.stats.refused += 1;
+            return;
+        }
+        for certificate in justification.parent.into_iter().chain(justification.skips) {
+            self.on_certificate(certificate, false);
+        }
+        if self.halted || view <= self.tip.view {
+            return;
+        }
+        self.on_vote(&vote);
+        let state = self.views.entry(view).or_default();
+        let first = *state.proposal.get_or_insert(block) == block;
+        if first || state.certified() == Some(block) {
+            self.blocks.insert(block, header);
+            self.dirty = true;
+        }
+        if first && view == self.view {
+            self.want(block, view);
+        }
+    }
+
+    /// Whether a header is one of this epoch, by the leader of its view.
+    pub(crate) fn stands(&self, header: &Header) -> bool {
+        header.version == PROTOCOL_VERSION
+            && header.chain == self.chain
+            && header.epoch == self.epoch
+            && header.view.0 <= VIEW_MAX
+            && header.parent_view < header.view
+            && header.proposer == self.leader(header.view)
+    }
+
+    /// Rule C2: our block stands; vote for it, and propose it when the vote has come back.
+    fn on_built(&mut self, header: Header) {
+        let block = header.hash();
+        let view = header.view;
+        let asked = self.views.get(&view).and_then(|state| state.building);
+        let fits = view == self.view
+            && Some(header.proposer) == self.me
+            && asked == Some((header.parent_view, header.parent))
+            && self.stands(&header)
+            && self.parent_of(&header).fits(&header)
+            && self.may(&Statement::Notarize { view, block });
+        if !fits {
+            // Too late, most often: the view is over, or we gave it up.
+            self.stats.refused += 1;
+            return;
+        }
+        self.blocks.insert(block, header);
+        self.blocks.judge(&block, Verdict::Valid);
+        self.views.entry(view).or_default().proposal = Some(block);
+        self.cast(Statement::Notarize { view, block });
+    }
+
+    fn on_checked(&mut self, block: &BlockHash, valid: bool) {
+        if !valid {
+            let view = self.blocks.get(block).map(|known| known.header.view);
+            return view.into_iter().for_each(|view| self.reject(block, view));
+        }
+        if self.blocks.judge(block, Verdict::Valid) {
+            self.dirty = true;
+        }
+    }
+
+    fn on_fetched(&mut self, header: Header) {
+        let block = header.hash();
+        if self.blocks.is_wanted(&block) {
+            self.repair.fetched.remove(&block);
+            self.repair.attempt = 0;
+            self.blocks.insert(block, header);
+            self.dirty = true;
+        }
+    }
+
+    /// Rule C14: the shell posted blocks that it got from peers, each with its proof.
+    fn on_synced(&mut self, header: &Header, finalization: Certificate) {
+        let block = header.hash();
+        let view = header.view;
+        let of_this = finalization.epoch == self.epoch
+            && finalization.statement == (Statement::Finalize { view, block });
+        if !of_this || header.height <= self.tip.height || view <= self.tip.view || !self.tracks(view) {
+            self.stats.refused += 1;
+            return;
+        }
+        self.on_certificate(finalization.clone(), false);
+        if !self.halted {
+            self.advance_tip(header, block, finalization);
+        }
+    }
+
+    /// Rule C8: everything up to here is final.
+    pub(crate) fn advance_tip(&mut self, header: &Header, block: BlockHash, certificate: Certificate) {
+        if self.best_final.as_ref().is_none_or(|best| best.statement.view() < header.view) {
+            self.best_final = Some(certificate.clone());
+        }
+        self.tip = Tip {
+            view: header.view,
+            height: header.height,
+            block,
+            time: header.time,
+            certificate: Some(certificate),
+        };
+        self.highest_certified = self.highest_certified.max(header.view);
+        self.repair.attempt = 0;
+        self.dirty = true;
+        self.blocks.prune(header.view);
+        let kept = self.views.split_off(&View(self.floor() + 1));
+        self.views = kept;
+    }
+
+    /// Rule C13.
+    fn on_status(&mut self, from: u16, status: Status) {
+        if status.epoch != self.epoch {
+            self.stats.refused += 1;
+            return;
+        }
+        let of = |certificate: &Option<Certificate>| certificate.as_ref().map(|c| c.statement.view());
+        let behind = status.view < self.view || of(&status.finalization) < of(&self.best_final);
+        for certificate in status.finalization.into_iter().chain(status.entry) {
+            self.on_certificate(certificate, false);
+        }
+        if behind {
+            self.tell_status(from);
+        }
+    }
+
+    /// At most twice per Δ to each, so that nobody can make us talk without end.
+    fn tell_status(&mut self, from: u16) {
+        let now = self.now;
+        let pause_ms = self.config.delta_ms / 2;
+        let Some(told) = self.told.get_mut(usize::from(from)) else { return };
+        if told.is_none_or(|at| now.0 >= at.0.saturating_add(pause_ms)) {
+            *told = Some(now);
+            let message = Message::Status(self.status());
+            self.effects.push(Effect::Send { to: To::One(from), message });
+        }
+    }
+
+    /// Rule C14: whatever kinds we hold; and if the view is long past, what came of it.
+    fn on_certificate_request(&mut self, from: u16, view: View) {
+        if from >= self.validators {
+            return;
+        }
+        let held: Vec<Certificate> =
+            self.views.get(&view).into_iter().flat_map(ViewState::certificates).cloned().collect();
+        let past = self.best_final.clone().filter(|_| held.is_empty() && view <= self.tip.view);
+        for certificate in held.into_iter().chain(past) {
+            let message = Message::Certificate(certificate);
+            self.effects.push(Effect::Send { to: To::One(from), message });
+        }
+    }
+}
+
+/// Whether a justification is of the form that the header calls for: its parent's certificate, and
+/// nullifications of the newest views of the gap, without a hole.
+fn justifies(justification: &Justification, header: &Header) -> bool {
+    let parent = match &justification.parent {
+        None => header.parent_view == View(0),
+        Some(certificate) => {
+            let statement = certificate.statement;
+            statement.view() == header.parent_view
+                && statement.block() == Some(header.parent)
+                && header.parent_view > View(0)
+        }
+    };
+    let gap = header.view.0.saturating_sub(header.parent_view.0).saturating_sub(1);
+    let skips = justification.skips.len() as u64;
+    let first = header.view.0.saturating_sub(skips);
+    let nullify =
+        |(view, skip): (u64, &Certificate)| skip.statement == Statement::Nullify { view: View(view) };
+    parent && skips <= gap && (gap == 0 || skips > 0) && (first..).zip(&justification.skips).all(nullify)
 }

@@ -73,7 +73,8 @@ impl Tally {
         let finalized = seat.finalize.map(|(block, by)| cast(Statement::Finalize { view, block }, by));
         let mut accuse = |kind: u8, earlier: Option<Vote>| {
             let Some(first) = earlier.filter(|first| first.statement != vote.statement) else { return };
-            let same_block = kind == NOTARIZE_AND_FINALIZE && first.statement.block() == vote.statement.block();
+            let same_block =
+                kind == NOTARIZE_AND_FINALIZE && first.statement.block() == vote.statement.block();
             if !same_block && seat.accused & kind == 0 {
                 seat.accused |= kind;
                 recorded.evidence.push(Evidence { first, second: *vote });
@@ -108,8 +109,7 @@ impl Tally {
             return self.seats.is_empty();
         };
         let fresh = |earlier: Option<(BlockHash, Signature)>, kind| {
-            earlier
-                .is_none_or(|(block, _)| Some(block) != vote.statement.block() && seat.accused & kind == 0)
+            earlier.is_none_or(|(block, _)| Some(block) != vote.statement.block() && seat.accused & kind == 0)
         };
         match vote.statement {
             Statement::Notarize { .. } => fresh(seat.notarize, TWO_NOTARIZE),
@@ -138,7 +138,12 @@ impl Tally {
     }
 
     /// The certificate of this statement, once a quorum signed it.
-    pub(crate) fn certificate(&self, epoch: Epoch, statement: Statement, quorum: usize) -> Option<Certificate> {
+    pub(crate) fn certificate(
+        &self,
+        epoch: Epoch,
+        statement: Statement,
+        quorum: usize,
+    ) -> Option<Certificate> {
         let signed = |seat: &&Seat| Self::signature(seat, &statement).is_some();
         if self.seats.iter().filter(signed).count() < quorum {
             return None;

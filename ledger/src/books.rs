@@ -25,8 +25,9 @@ use crate::entity::OrgNumber;
 use crate::genesis::{Genesis, GenesisError};
 use crate::records::{AccountRecord, PaymentRecord};
 use crate::refusal::Refusal;
-use crate::registers::{Draft, RecordProof, Registers, Stored};
+use crate::registers::{Draft, Registers, Stored};
 use crate::rules;
+use crate::state_proof::{RecordPath, RegisterRoot, state_root};
 use crate::time::{Date, Period, Timestamp};
 use crate::transaction::{PaymentId, VerifiedTransaction};
 use crate::tree::{Frontier, leaf_hash};
@@ -140,7 +141,7 @@ impl Ledger {
         genesis.enter(&mut draft);
         let layer = draft.seal();
         let epoch = validators.epoch;
-        let state_root = layer.state_root();
+        let state_root = state_root(&layer.roots());
         let begin = codec::encode(&Leaf::Epoch { epoch, chain, validators: validators.digest() });
         let seal = codec::encode(&Leaf::Seal(Seal {
             version: PROTOCOL_VERSION,
@@ -284,12 +285,12 @@ impl Ledger {
     }
 
     /// Proves the finalized record with this key against [`Head::state_root`].
-    pub fn prove<R: Stored>(&self, key: &R::Key) -> Option<RecordProof> {
+    pub fn prove<R: Stored>(&self, key: &R::Key) -> Option<RecordPath> {
         R::register(&self.registers).prove(key)
     }
 
     /// Name, length and root of each register, in the order of [`Head::state_root`].
-    pub fn register_roots(&self) -> Vec<(&'static str, u64, Digest)> {
+    pub fn register_roots(&self) -> Vec<RegisterRoot> {
         self.registers.roots()
     }
 

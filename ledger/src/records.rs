@@ -7,6 +7,7 @@
 //! Invariant: a record's key never changes, and keys begin with the entity where the record belongs
 //! to one, so that everything of an entity lies together.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -137,13 +138,20 @@ pub struct EntityRecord {
     pub opened: bool,
 }
 
+impl NewEntity {
+    /// First period of its books, if it keeps any here; an auditor never does.
+    pub fn books_from(&self) -> Option<Period> {
+        match (self.kind, self.books) {
+            (EntityKind::Auditor, _) | (_, Books::None) => None,
+            (_, Books::From(period)) => Some(period),
+        }
+    }
+}
+
 impl EntityRecord {
     /// First period of its books, if it keeps any here.
     pub fn books_from(&self) -> Option<Period> {
-        match self.entity.books {
-            Books::None => None,
-            Books::From(period) => Some(period),
-        }
+        self.entity.books_from()
     }
 }
 
@@ -180,6 +188,16 @@ pub enum CodeList {
     Vat,
 }
 
+impl CodeList {
+    /// The code as a reader of the list knows it: `art 070`, `VAT code 11`.
+    pub fn name(self, code: u16) -> String {
+        match self {
+            Self::Art | Self::Function | Self::Sector => alloc::format!("{self} {code:03}"),
+            Self::Chapter | Self::StateAccount | Self::Vat => alloc::format!("{self} {code}"),
+        }
+    }
+}
+
 impl fmt::Display for CodeList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -213,9 +231,9 @@ pub struct CodeRecord {
     pub investment: bool,
     /// Whether it may stand in class 1. Arts and functions.
     pub operating: bool,
-    /// Functions that an art is limited to in class 0, in order; empty: any.
+    /// In class 0, functions that an art goes with or arts that a function goes with; empty: any.
     pub only_with_investment: Vec<u16>,
-    /// Functions that an art is limited to in class 1, in order; empty: any.
+    /// The same in class 1.
     pub only_with_operating: Vec<u16>,
     /// The rate of a VAT code that has one.
     pub rate: Option<Rate>,

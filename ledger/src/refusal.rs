@@ -7,6 +7,8 @@
 //!
 //! Invariant: a refusal holds only what the transaction and the public registers hold.
 
+use alloc::string::String;
+
 use crate::account::Account;
 use crate::amount::{Amount, Total};
 use crate::block::LeafIndex;
@@ -85,7 +87,7 @@ pub enum Refusal {
     },
     /// Rule L7: no signing key holds the mandate.
     #[error(
-        "no signing key holds the mandate to {role} for {entity} on {date}; sign with a key that does, or have the mandate granted"
+        "no signing key holds the {role} mandate for {entity} on {date}; sign with a key that does, or have it granted"
     )]
     NoMandate {
         /// Whom the transaction acts for.
@@ -96,9 +98,7 @@ pub enum Refusal {
         date: Date,
     },
     /// Rule L7: one person, or one machine, would act in two roles.
-    #[error(
-        "document {document}: the key that would {role} belongs to the holder who did {earlier}; have another person sign"
-    )]
+    #[error("document {document}: one holder may not both {earlier} and {role} it; have another person sign")]
     SameHolder {
         /// The document.
         document: DocumentId,
@@ -109,7 +109,7 @@ pub enum Refusal {
     },
     /// Rule L7: the signer belongs to the seller.
     #[error(
-        "document {document}: the key that would {role} belongs to the seller {seller}; have the buyer's own people sign"
+        "document {document}: a key of the seller {seller} may not use the buyer's {role} mandate; have the buyer's own people sign"
     )]
     SellersHolder {
         /// The document.
@@ -118,6 +118,14 @@ pub enum Refusal {
         role: Role,
         /// The seller.
         seller: OrgNumber,
+    },
+    /// Rule L7: the opening balance is signed by one holder in both roles.
+    #[error(
+        "opening balance of {entity}: administrator and auditor are one holder; have the auditor sign with a key of its own"
+    )]
+    AuditsItself {
+        /// Whose books.
+        entity: OrgNumber,
     },
     /// Rule L7: the key's form is refused.
     #[error("{0}")]
@@ -136,7 +144,7 @@ pub enum Refusal {
     },
     /// Rule L7: an administrator may not grant this.
     #[error(
-        "mandate to {role} for {entity}: an administrator grants only for its own entity, and neither Register nor Audit; have the chain's registrar sign"
+        "{role} mandate for {entity}: an administrator grants only for its own entity, and neither register nor audit; have the chain's registrar sign"
     )]
     GrantTooWide {
         /// The mandate's entity.
@@ -185,7 +193,7 @@ pub enum Refusal {
         entity: OrgNumber,
     },
     /// Rule L3, or L4 for VAT codes: the list has no such code on the day.
-    #[error("{list} {code} is not in force on {date}; use a code of that day's list")]
+    #[error("{} is not in force on {date}; use a code of that day's list", .list.name(*.code))]
     UnknownCode {
         /// The list.
         list: CodeList,
@@ -195,7 +203,7 @@ pub enum Refusal {
         date: Date,
     },
     /// Rule L3: the code is in force, but not for this kind of entity.
-    #[error("{list} {code} is not for {entity}, a {kind}; use a code of its own list")]
+    #[error("{} is not for {entity}, a {kind}; use a code of its own list", .list.name(*.code))]
     CodeNotForKind {
         /// The list.
         list: CodeList,
@@ -220,15 +228,26 @@ pub enum Refusal {
     },
     /// Rule L3: art and function do not go together.
     #[error(
-        "account {account}: art {art:03} goes only with function {function:03} or its like in this account class; change one of them"
+        "account {account}: {} goes only with {first} or its like in this account class; change one of them",
+        .list.name(*.code)
     )]
     Combination {
         /// The account.
         account: Account,
-        /// The art.
-        art: u16,
-        /// The first function it goes with.
-        function: u16,
+        /// The list whose code is limited.
+        list: CodeList,
+        /// That code.
+        code: u16,
+        /// The first code of the other list that it goes with.
+        first: u16,
+    },
+    /// Rule L3: a line is coded to a balance account.
+    #[error(
+        "account {account}: a line of a document is an expense or an investment; code it in class 0 or 1"
+    )]
+    LineAccount {
+        /// The account.
+        account: Account,
     },
     /// Rule L3: the account belongs to another chart.
     #[error("account {account} is not of the chart of {entity}, a {kind}; code the line by that chart")]
@@ -322,15 +341,21 @@ pub enum Refusal {
         /// What the document states.
         stated: Amount,
         /// Sum of lines.
-        lines: Amount,
+        lines: Total,
         /// Sum of VAT.
-        vat: Amount,
+        vat: Total,
         /// Prepaid.
         prepaid: Amount,
         /// Rounding.
         rounding: Amount,
         /// What it comes to.
-        expected: Amount,
+        expected: Total,
+    },
+    /// Rule L4: less than nothing was paid beforehand.
+    #[error("prepaid {prepaid} is below zero; state it as a line")]
+    NegativePrepaid {
+        /// What the document states.
+        prepaid: Amount,
     },
     /// Rule L4: less than nothing is to be paid.
     #[error(
@@ -419,6 +444,14 @@ pub enum Refusal {
     AttemptsUsed {
         /// The document.
         document: DocumentId,
+    },
+    /// Rule L14: the bank's reason is no code.
+    #[error(
+        "reason {reason} is not a code of four capital letters or digits; send the bank's ISO 20022 code"
+    )]
+    ReasonForm {
+        /// The four bytes, escaped.
+        reason: String,
     },
     /// Rule L18: no such document.
     #[error("document {document} is not registered; register it first")]
@@ -554,6 +587,7 @@ impl Refusal {
             | Self::CodeNotForKind { .. }
             | Self::CodeNotInClass { .. }
             | Self::Combination { .. }
+            | Self::LineAccount { .. }
             | Self::WrongChart { .. } => "L3",
             Self::VatCodeUse { .. }
             | Self::VatRegime { .. }
@@ -563,6 +597,7 @@ impl Refusal {
             | Self::VatAmount { .. }
             | Self::Rounding { .. }
             | Self::Payable { .. }
+            | Self::NegativePrepaid { .. }
             | Self::NegativePayable { .. } => "L4",
             Self::AlreadyPosted { .. } | Self::IdConflict { .. } | Self::DocumentExists { .. } => "L6",
             Self::UnknownKey { .. }
@@ -573,7 +608,8 @@ impl Refusal {
             | Self::SellersHolder { .. }
             | Self::KeyForm(_)
             | Self::KeyTaken { .. }
-            | Self::GrantTooWide { .. } => "L7",
+            | Self::GrantTooWide { .. }
+            | Self::AuditsItself { .. } => "L7",
             Self::PeriodClosed { .. }
             | Self::BeforeBooks { .. }
             | Self::DateAhead { .. }
@@ -582,6 +618,7 @@ impl Refusal {
             | Self::BankAmount { .. }
             | Self::BankEntryUsed { .. }
             | Self::AttemptsUsed { .. } => "L12",
+            Self::ReasonForm { .. } => "L14",
             Self::UnknownEntity { .. }
             | Self::EntityExists { .. }
             | Self::NoBooks { .. }

@@ -14,11 +14,11 @@ use alloc::vec::Vec;
 
 use crate::block::{Height, LeafIndex};
 use crate::codec::{Decode, Encode};
-use crate::digest::Digest;
 use crate::records::{
     AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, KeyRecord, ParameterRecord,
     PaymentRecord, PeriodRecord, SeriesRecord,
 };
+use crate::state_proof::RegisterRoot;
 use crate::time::Timestamp;
 
 mod delta;
@@ -26,7 +26,7 @@ mod dense;
 mod register;
 
 pub use delta::Delta;
-pub use register::{RecordProof, Register};
+pub use register::Register;
 
 /// One kind of record, found by its key.
 pub trait Record: Encode + Decode<()> + Clone + 'static {
@@ -40,6 +40,8 @@ pub trait Record: Encode + Decode<()> + Clone + 'static {
 
 /// A record type that has its register among [`Registers`].
 pub trait Stored: Record {
+    /// Its place in the list that `state_root` hashes, from 0.
+    const PLACE: u8;
     /// Its finalized register.
     fn register(registers: &Registers) -> &Register<Self>;
     /// Its finalized register, to fold a block into.
@@ -65,7 +67,13 @@ macro_rules! registers {
             $($field: Delta<$record>,)*
         }
 
+        #[allow(non_camel_case_types)]
+        enum Place {
+            $($field,)*
+        }
+
         $(impl Stored for $record {
+            const PLACE: u8 = Place::$field as u8;
             fn register(registers: &Registers) -> &Register<Self> {
                 &registers.$field
             }
@@ -82,8 +90,8 @@ macro_rules! registers {
 
         impl Registers {
             /// Name, length and root of each register, in the order that `state_root` hashes.
-            pub fn roots(&self) -> Vec<(&'static str, u64, Digest)> {
-                [$((<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
+            pub fn roots(&self) -> Vec<RegisterRoot> {
+                [$(RegisterRoot::new(<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
             }
 
             /// Makes a staged block final. The layer was sealed on exactly these registers.
@@ -105,8 +113,8 @@ macro_rules! registers {
             }
 
             /// Name, length and root of each register after the layer.
-            pub fn roots(&self) -> Vec<(&'static str, u64, Digest)> {
-                [$((<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
+            pub fn roots(&self) -> Vec<RegisterRoot> {
+                [$(RegisterRoot::new(<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
             }
 
             /// Adds what a later layer, sealed right above this one, changed.
@@ -235,3 +243,6 @@ impl<'a> Draft<'a> {
         self.own
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,23 @@ impl Period {
     pub fn next(self) -> Self {
         if self.0 % 100 == 12 { Self(self.0 + 89) } else { Self(self.0 + 1) }
     }
+
+    /// The month before this one; the first month there is stays.
+    pub fn previous(self) -> Self {
+        let before = if self.0 % 100 == 1 { self.0 - 89 } else { self.0 - 1 };
+        Self(before.max(190_001))
+    }
+
+    /// December of the same year.
+    pub fn last_of_year(self) -> Self {
+        Self(self.0 / 100 * 100 + 12)
+    }
+
+    /// How many months this one lies after another, zero if it does not.
+    pub fn months_after(self, earlier: Self) -> u32 {
+        let months = |period: Self| period.0 / 100 * 12 + period.0 % 100;
+        months(self).saturating_sub(months(earlier))
+    }
 }
 
 checked!(Period, u32, Period::new);
@@ -194,5 +211,8 @@ mod tests {
             assert!(Date::parse(wrong).is_err(), "{wrong}");
         }
         assert_eq!(Date::parse("2026-12-31").unwrap().period().next().to_string(), "2027-01");
+        let january = Period::parse("2026-01").unwrap();
+        assert_eq!(january.previous().to_string(), "2025-12");
+        assert_eq!(january.last_of_year().months_after(january.previous()), 12);
     }
 }

@@ -14,7 +14,7 @@
 //! | `blocks` | block 32 | 0, epoch 8, view 8 (undecided) or 1, height 8 (final) |
 //! | `finalized` | height 8 | whole 1, first leaf 8, leaves 4, [`FinalizedBlock`] |
 //! | `leaves` | first leaf 8 | up to 64 leaves, each: length 2, bytes |
-//! | `tiles` | level 1, tile 8 | up to 256 hashes (C2SP tlog-tiles) |
+//! | `tiles` | level 1, tile 8, column 2 | hashes from that column on (C2SP tlog-tiles) |
 //! | `transactions` | transaction id 32 | leaf 8 |
 //! | `journal` | entity 4, year 2, first voucher 8 | for each voucher on: leaf 8, entry 2 |
 //! | `postings` | entity 4, account 7, period 4, first number 8 | for each number on: leaf 8, entry 2, line 2 |
@@ -42,12 +42,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::account::Account;
-use ledger::block::{Block, BlockHash, Epoch, Header, Height, LeafIndex, VerifiedBlock, View};
+use ledger::block::{Block, Epoch, Header, Height, LeafIndex, VerifiedBlock, View};
 use ledger::certificate::{Certificate, FinalizedBlock, Statement, Vote};
 use ledger::codec::{self, CodecError};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::entry::Voucher;
+use ledger::tiles::{TILE_WIDTH, TilePart};
 use ledger::time::Period;
 use ledger::transaction::{SignedTransaction, TransactionId};
 use rocksdb::{DB, WriteBatch, WriteOptions};
@@ -61,8 +62,6 @@ pub const FORMAT: u32 = 1;
 pub const RUN_LEAVES_MAX: usize = 64;
 /// A run of leaves ends when it has this many bytes, so that reading one leaf reads little more.
 pub const RUN_BYTES_MAX: usize = 32 << 10;
-/// Leaves per level-0 tile and per entry bundle (C2SP tlog-tiles); no run crosses this boundary.
-pub const TILE_WIDTH: u64 = 256;
 
 /// Why the store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -199,17 +198,6 @@ pub struct PostingRow {
     pub line: u16,
 }
 
-/// A tile of the log (C2SP tlog-tiles).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TileRow {
-    /// Its level; level 0 holds leaf hashes.
-    pub level: u8,
-    /// Its position within the level.
-    pub index: u64,
-    /// Its hashes, 32 bytes each, at most [`TILE_WIDTH`].
-    pub hashes: Vec<u8>,
-}
-
 /// A posted block with all that is found again by it.
 #[derive(Clone, Copy, Debug)]
 pub struct PostedBlock<'a> {
@@ -225,8 +213,8 @@ pub struct PostedBlock<'a> {
     pub journal: &'a [JournalRow],
     /// Its postings.
     pub postings: &'a [PostingRow],
-    /// Tiles that its leaves changed.
-    pub tiles: &'a [TileRow],
+    /// What its leaves add to the log's tiles (`ledger::tiles::append`).
+    pub tiles: &'a [TilePart],
 }
 
 /// How far the chain on this disk reaches.
@@ -495,7 +483,7 @@ impl Batch {
         }
         self.journal(posted.journal);
         self.postings(posted.postings);
-        posted.tiles.iter().for_each(|tile| self.tile(tile));
+        posted.tiles.iter().for_each(|part| self.tile(part));
     }
 
     /// Keeps leaves from an index on. For genesis; [`Batch::posted`] does it for a block.
@@ -511,7 +499,7 @@ impl Batch {
             run.extend_from_slice(leaf);
             let next = index + 1;
             let full = next - run_first >= RUN_LEAVES_MAX as u64 || run.len() >= RUN_BYTES_MAX;
-            if full || next.is_multiple_of(TILE_WIDTH) || next - first.0 == leaves.len() as u64 {
+            if full || next.is_multiple_of(u64::from(TILE_WIDTH)) || next - first.0 == leaves.len() as u64 {
                 self.put(Column::Leaves, run_first.to_be_bytes(), &run);
                 run.clear();
                 run_first = next;
@@ -519,9 +507,10 @@ impl Batch {
         }
     }
 
-    /// Keeps a tile of the log, in place of what it held before.
-    pub fn tile(&mut self, tile: &TileRow) {
-        self.put(Column::Tiles, columns::tile_key(tile.level, tile.index), &tile.hashes);
+    /// Keeps what a tile of the log gained. For genesis; [`Batch::posted`] does it for a block.
+    pub fn tile(&mut self, part: &TilePart) {
+        let hashes: Vec<u8> = part.hashes.iter().flat_map(|hash| hash.0).collect();
+        self.put(Column::Tiles, columns::tile_key(part.level, part.index, part.column), hashes);
     }
 
     /// Keeps the newest certified checkpoint, in place of the one before.

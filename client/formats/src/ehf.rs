@@ -24,7 +24,7 @@ use ledger::transaction::KidRule;
 
 use crate::xml::{Prefix, Tree, XmlError};
 
-pub use booking::{Amounts, BookingError, Commitments, document};
+pub use booking::{BookingError, Plan, document};
 pub use invoice::{
     AllowanceOrCharge, Category, Invoice, Kind, Line, Party, Payee, PaymentMeans, Preceding, Totals, VatGroup,
 };

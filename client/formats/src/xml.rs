@@ -149,11 +149,6 @@ impl Tree {
         Element { tree: self, index: 0 }
     }
 
-    /// The namespace that the root element is in, empty for none.
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
     /// Every element, in the order of the file.
     pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
         (0..self.nodes.len()).map(|index| Element { tree: self, index })
@@ -191,6 +186,16 @@ impl<'t> Element<'t> {
             }
             None => local == name && space == ROOT,
         }
+    }
+
+    /// Whether it is in a namespace that the caller named.
+    pub fn is_known(self) -> bool {
+        usize::from(self.qualified().0) < self.tree.prefixes.len()
+    }
+
+    /// The namespace of the outermost element.
+    pub fn namespace(self) -> &'t str {
+        &self.tree.namespace
     }
 
     /// The text in it, without the white space around; empty for an element of elements.

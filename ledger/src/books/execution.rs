@@ -11,6 +11,7 @@ use crate::entry::JournalEntry;
 use crate::refusal::Refusal;
 use crate::registers::{Draft, Layer, Registers};
 use crate::rules;
+use crate::state_proof::state_root;
 use crate::time::Timestamp;
 use crate::transaction::VerifiedTransaction;
 use crate::tree::{Frontier, leaf_hash};
@@ -74,7 +75,7 @@ impl<'a> Execution<'a> {
     pub(super) fn seal(mut self, epoch: Epoch) -> Done {
         let (time, height) = (self.draft.time(), self.draft.height());
         let layer = self.draft.seal();
-        let state_root = layer.state_root();
+        let state_root = state_root(&layer.roots());
         let count = self.leaves.len() as u64;
         let seal = LeafIndex(self.log.size());
         let leaf = codec::encode(&Leaf::Seal(Seal {

@@ -8,11 +8,11 @@ use super::Head;
 use super::ground::Step;
 use crate::account::Account;
 use crate::block::{BlockHash, Header, Height, LeafIndex, VerifiedBlock};
-use crate::digest::Digest;
 use crate::entity::OrgNumber;
 use crate::entry::{JournalEntry, Posting};
 use crate::records::AccountRecord;
 use crate::registers::{Layer, Record, Stored};
+use crate::state_proof::RegisterRoot;
 use crate::time::Period;
 
 /// One executed block on top of a parent, not final. It keeps what its ancestors above the then
@@ -125,7 +125,7 @@ impl Staged {
     }
 
     /// Name, length and root of each register after the block, in the order of `state_root`.
-    pub fn register_roots(&self) -> Vec<(&'static str, u64, Digest)> {
+    pub fn register_roots(&self) -> Vec<RegisterRoot> {
         self.layer.roots()
     }
 }

@@ -5,33 +5,34 @@ use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
 use super::dense::Dense;
-use super::{Delta, Record};
+use super::{Delta, Record, Stored};
 use crate::codec;
 use crate::digest::Digest;
+use crate::state_proof::RecordPath;
 use crate::tree;
 
-/// Proof that a record stands in a register of known length and root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordProof {
-    /// Where it stands.
-    pub index: u64,
-    /// Its canonical encoding.
-    pub record: Vec<u8>,
-    /// The siblings from the leaf up, as RFC 6962 section 2.1.1 lists an audit path.
-    pub path: Vec<Digest>,
-}
+/// The lowest level of the tree that is kept. What lies below is hashed again from the records when
+/// a path needs it: at most three of them, against three quarters of the tree's memory.
+const KEPT_FROM: usize = 2;
 
 /// The finalized records of one kind.
 pub struct Register<R: Record> {
     records: Dense<R>,
     index: BTreeMap<R::Key, u64>,
-    // Level 0 holds the leaf hashes; an odd last node is promoted unchanged.
+    root: Digest,
+    // From level KEPT_FROM up; level 0 would be the leaf hashes. An odd last node is promoted
+    // unchanged.
     levels: Vec<Dense<Digest>>,
 }
 
 impl<R: Record> Default for Register<R> {
     fn default() -> Self {
-        Self { records: Dense::default(), index: BTreeMap::new(), levels: Vec::new() }
+        Self {
+            records: Dense::default(),
+            index: BTreeMap::new(),
+            root: tree::empty_root(),
+            levels: Vec::new(),
+        }
     }
 }
 
@@ -48,7 +49,7 @@ impl<R: Record> Register<R> {
 
     /// Root of the tree; SHA-256 of nothing while the register is empty.
     pub fn root(&self) -> Digest {
-        self.levels.last().and_then(|top| top.get(0)).copied().unwrap_or_else(tree::empty_root)
+        self.root
     }
 
     /// The record at an index.
@@ -76,13 +77,16 @@ impl<R: Record> Register<R> {
         self.index.range(keys).filter_map(|(_, index)| Some((*index, self.records.get(*index)?)))
     }
 
-    /// Proves the record with this key.
-    pub fn prove(&self, key: &R::Key) -> Option<RecordProof> {
+    /// The record with this key and its path to [`Register::root`].
+    pub fn prove(&self, key: &R::Key) -> Option<RecordPath>
+    where
+        R: Stored,
+    {
         let index = self.index_of(key)?;
         let record = codec::encode(self.get(index)?);
         let node = |level, index| self.node(usize::from(level), index);
         let path = tree::inclusion_path(index, self.len(), node).ok()?;
-        Some(RecordProof { index, record, path })
+        Some(RecordPath { register: R::PLACE, index, record, path })
     }
 
     pub(super) fn last_up_to(&self, key: &R::Key) -> Option<(&R::Key, u64)> {
@@ -90,7 +94,15 @@ impl<R: Record> Register<R> {
     }
 
     pub(super) fn node(&self, level: usize, index: u64) -> Option<Digest> {
-        self.levels.get(level)?.get(index).copied()
+        if let Some(kept) = level.checked_sub(KEPT_FROM) {
+            return self.levels.get(kept)?.get(index).copied();
+        }
+        if level == 0 {
+            return self.get(index).map(|record| tree::leaf_hash(&codec::encode(record)));
+        }
+        let left = self.node(level - 1, index * 2)?;
+        let right = self.node(level - 1, index * 2 + 1);
+        Some(right.map_or(left, |right| tree::node_hash(&left, &right)))
     }
 
     pub(super) fn fold(&mut self, delta: &Delta<R>) {
@@ -101,7 +113,7 @@ impl<R: Record> Register<R> {
         for (key, index) in delta.index() {
             self.index.insert(key.clone(), index);
         }
-        for (level, nodes) in delta.nodes().iter().enumerate() {
+        for (level, nodes) in delta.nodes().iter().skip(KEPT_FROM).enumerate() {
             if level == self.levels.len() {
                 self.levels.push(Dense::default());
             }
@@ -109,5 +121,6 @@ impl<R: Record> Register<R> {
                 self.levels[level].set(*index, *digest);
             }
         }
+        self.root = delta.root();
     }
 }

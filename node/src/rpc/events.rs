@@ -104,8 +104,8 @@ pub(super) async fn events(
         head,
         posted,
         waiting: None,
-        listening: Listening::new(&rpc.metrics),
-        place,
+        _listening: Listening::new(&rpc.metrics),
+        _place: place,
         rpc,
     };
     Ok(Sse::new(listener.stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
@@ -126,8 +126,8 @@ struct Listener {
     posted: broadcast::Receiver<Posted>,
     // Posted after `next`; the store is behind it.
     waiting: Option<Posted>,
-    listening: Listening,
-    place: OwnedSemaphorePermit,
+    _listening: Listening,
+    _place: OwnedSemaphorePermit,
     rpc: Rpc,
 }
 

@@ -6,7 +6,7 @@
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
-use ledger::block::{Height, LeafIndex};
+use ledger::block::Height;
 use ledger::codec;
 use ledger::tiles::{Resource, Tile, TILE_LEVELS, bundle};
 use ledger::transaction::VerifiedTransaction;
@@ -38,7 +38,7 @@ const FOR_EVER: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=31
 )]
 pub(super) async fn checkpoint(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
     let note = newest(&rpc).await?.note;
-    Ok(([TEXT, (header::CACHE_CONTROL, "no-cache")], note.to_string()))
+    Ok(([TEXT, (header::CACHE_CONTROL, "no-cache")], note.to_text()))
 }
 
 /// Two sizes of the log.
@@ -126,11 +126,7 @@ pub(super) async fn tile(
         .read(move |store| match resource {
             Resource::Hashes(tile) => LogReader::new(store).tile(tile),
             Resource::Entries(tile) => {
-                let first = tile.index * 256;
-                let mut leaves = Vec::with_capacity(usize::from(tile.width));
-                for leaf in first..first + u64::from(tile.width) {
-                    leaves.push(LogReader::new(store).leaf(LeafIndex(leaf))?);
-                }
+                let leaves = LogReader::new(store).leaves(tile)?;
                 let entries = bundle(leaves.iter().map(Vec::as_slice));
                 entries.ok_or_else(|| Problem::broken("a leaf is longer than any may be; ask another node"))
             }

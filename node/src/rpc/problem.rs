@@ -235,7 +235,7 @@ fn document(description: &str, retry: bool) -> RefOr<ResponseDoc> {
     let mut response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, content);
     if retry {
         let header = HeaderBuilder::new()
-            .schema(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0))))
             .description(Some("Seconds to wait before asking again"))
             .build();
         response = response.header("Retry-After", header);

@@ -1,0 +1,119 @@
+//! Bytes on the streams: frames with a length before them, and what they may hold.
+//!
+//! Invariant: no frame is read into memory beyond its lane's limit, and memory grows with what
+//! arrives, not with what was announced.
+
+use std::io;
+use std::time::Duration;
+
+use consensus::event::Message;
+use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use ledger::block::{BlockHash, Height};
+use ledger::codec::{self, CodecError, Decode, Encode};
+use ledger::digest::Digest;
+use libp2p::StreamProtocol;
+
+use crate::cosigning::Cosignature;
+
+/// What goes over the two streams that stay open.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Frame {
+    Consensus(Message),
+    Cosignatures(Vec<Cosignature>),
+}
+
+impl Frame {
+    pub(super) fn is_proposal(&self) -> bool {
+        matches!(self, Self::Consensus(Message::Proposal { .. }))
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+}
+
+/// What a peer may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) enum Request {
+    Blocks { from: Height },
+    Block { hash: BlockHash },
+}
+
+/// A request is one of a few dozen bytes.
+pub(super) const REQUEST_BYTES_MAX: usize = 64;
+
+/// The streams that two nodes open to one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Votes,
+    Proposals,
+    Requests,
+}
+
+impl Lane {
+    pub(super) const ALL: [Self; 3] = [Self::Votes, Self::Proposals, Self::Requests];
+
+    /// Its name on the wire. The chain is part of it, so that nodes of two chains part at once.
+    pub(super) fn protocol(self, chain: &Digest) -> StreamProtocol {
+        let name = match self {
+            Self::Votes => "votes",
+            Self::Proposals => "proposals",
+            Self::Requests => "requests",
+        };
+        let chain = chain.to_hex();
+        StreamProtocol::try_from_owned(format!("/hovedbok/{}/{name}/1", &chain[..16]))
+            .expect("a protocol name begins with a slash")
+    }
+}
+
+/// Why reading from a peer ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    /// The link, or the peer's patience, ended: nobody's fault.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The peer announced more than its lane carries.
+    #[error("a frame of {bytes} bytes, at most {max} are read")]
+    TooLong { bytes: usize, max: usize },
+    /// The bytes are no frame of the lane.
+    #[error("{0}")]
+    Codec(#[from] CodecError),
+    /// What was sent does not belong there.
+    #[error("{0}")]
+    Misplaced(&'static str),
+}
+
+impl WireError {
+    /// Whether the peer broke the protocol, rather than the link.
+    pub(super) fn is_offence(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
+}
+
+/// Writes one frame; the caller flushes.
+pub(super) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&length.to_be_bytes()).await?;
+    stream.write_all(bytes).await
+}
+
+/// Reads one frame of at most `max` bytes, however long it takes to begin, and in `within` after.
+pub(super) async fn read_frame(
+    stream: &mut (impl AsyncRead + Unpin),
+    max: usize,
+    within: Duration,
+) -> Result<Vec<u8>, WireError> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await?;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > max {
+        return Err(WireError::TooLong { bytes: length, max });
+    }
+    let mut bytes = Vec::new();
+    let body = stream.take(length as u64).read_to_end(&mut bytes);
+    let read = tokio::time::timeout(within, body).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    if read < length {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,254 @@
+//! Proofs for those who ask: receipts, state proofs and log proofs under the newest checkpoint that
+//! a quorum certified.
+//!
+//! A client verifies all of it with the `ledger` crate alone. What is read from the running
+//! validator belongs to its head; it is proven only at a moment when that head is certified, which
+//! is some milliseconds after each block.
+//!
+//! Invariant: everything in one answer is proven under one checkpoint.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::block::{Height, LeafIndex};
+use ledger::books::Ledger;
+use ledger::checkpoint::CertifiedCheckpoint;
+use ledger::codec;
+use ledger::digest::Digest;
+use ledger::receipt::Receipt;
+use ledger::state_proof::{RecordPath, RegisterRoot, SealProof, StateProof};
+use ledger::tiles::{TILE_WIDTH, Tile, TileReader};
+use ledger::tree::ProofError;
+use tokio::time::Instant;
+
+use super::Rpc;
+use super::problem::Problem;
+use super::text::Base64;
+use crate::cosigning::Certified;
+use crate::store::{Store, StoreError};
+
+/// Cosigning takes one round trip; a checkpoint that takes longer has cosigners missing.
+const CERTIFIED_TIME_MAX: Duration = Duration::from_secs(2);
+/// Between two looks whether the head is certified.
+const CERTIFIED_PAUSE: Duration = Duration::from_millis(10);
+
+/// The newest certified checkpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Newest {
+    /// Leaves in the log.
+    pub(super) size: u64,
+    /// The signed note.
+    pub(super) note: Arc<CertifiedCheckpoint>,
+}
+
+impl Newest {
+    /// Written out here rather than by the running validator, which has better things to do.
+    fn new(rpc: &Rpc, certified: &Certified) -> Result<Self, Problem> {
+        let identity = &rpc.node.identity;
+        let note = certified.note(&identity.origin, &identity.validators);
+        let note = CertifiedCheckpoint::parse(&note).map_err(|error| {
+            tracing::error!(%error, size = certified.size, "rpc: checkpoint");
+            Problem::broken("the checkpoint does not read; ask another node and tell this one's operator")
+        })?;
+        Ok(Self { size: certified.size, note: Arc::new(note) })
+    }
+}
+
+/// The newest certified checkpoint.
+///
+/// # Errors
+/// A problem when none is certified yet.
+pub(super) async fn newest(rpc: &Rpc) -> Result<Newest, Problem> {
+    let certified = rpc.ask(|validator| validator.certified().cloned()).await?;
+    let certified = certified.ok_or_else(|| {
+        Problem::busy("no checkpoint is certified yet; the validators are still starting, ask again in a second", 1)
+    })?;
+    Newest::new(rpc, &certified)
+}
+
+/// An answer of the books as they stood at a certified checkpoint.
+pub(super) struct Proven<T> {
+    /// What was asked for.
+    pub(super) answer: T,
+    /// The checkpoint.
+    pub(super) checkpoint: Newest,
+    registers: Vec<RegisterRoot>,
+}
+
+/// Asks the books at a moment when their head is certified.
+///
+/// # Errors
+/// A problem when that moment does not come within [`CERTIFIED_TIME_MAX`].
+pub(super) async fn at_checkpoint<T: Send + 'static>(
+    rpc: &Rpc,
+    question: impl Fn(&Ledger) -> T + Clone + Send + 'static,
+) -> Result<Proven<T>, Problem> {
+    let deadline = Instant::now() + CERTIFIED_TIME_MAX;
+    loop {
+        let question = question.clone();
+        let asked = rpc.ask(move |validator| {
+            let (certified, ledger) = (validator.certified()?, validator.ledger());
+            let is_head = certified.size == ledger.head().log.size();
+            is_head.then(|| (question(ledger), certified.clone(), ledger.register_roots()))
+        });
+        if let Some((answer, certified, registers)) = asked.await? {
+            return Ok(Proven { answer, checkpoint: Newest::new(rpc, &certified)?, registers });
+        }
+        if Instant::now() >= deadline {
+            return Err(Problem::busy(
+                "the head of the books is not certified at this moment; ask again in a second",
+                1,
+            ));
+        }
+        tokio::time::sleep(CERTIFIED_PAUSE).await;
+    }
+}
+
+impl<T> Proven<T> {
+    /// Leads from the registers to the checkpoint.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn seal(&self, store: &Store) -> Result<SealProof, Problem> {
+        let mut log = LogReader::new(store);
+        let size = self.checkpoint.size;
+        let last = LeafIndex(size.saturating_sub(1));
+        let (leaf, path) = (log.leaf(last)?, log.inclusion(last, size)?);
+        Ok(SealProof { registers: self.registers.clone(), leaf, path })
+    }
+
+    /// The whole proof of one record, in canonical bytes.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn state_proof(&self, store: &Store, record: RecordPath) -> Result<Base64, Problem> {
+        let checkpoint = self.checkpoint.note.to_text();
+        let proof = StateProof { checkpoint, seal: self.seal(store)?, record };
+        Ok((&codec::encode(&proof)).into())
+    }
+}
+
+type Source<'a> = Box<dyn FnMut(u8, u64) -> Option<Vec<u8>> + 'a>;
+
+/// Leaves, tiles and proofs from the store.
+pub(super) struct LogReader<'a> {
+    store: &'a Store,
+    tiles: TileReader<Source<'a>>,
+    // The tile reader knows only "not there"; why stands here.
+    failure: Rc<RefCell<Option<StoreError>>>,
+}
+
+impl<'a> LogReader<'a> {
+    pub(super) fn new(store: &'a Store) -> Self {
+        let failure = Rc::new(RefCell::new(None));
+        let failed = failure.clone();
+        let source: Source<'a> = Box::new(move |level, index| match store.tile(level, index) {
+            Ok(tile) => tile,
+            Err(error) => {
+                *failed.borrow_mut() = Some(error);
+                None
+            }
+        });
+        Self { store, tiles: TileReader::new(source), failure }
+    }
+
+    /// The bytes of a leaf that is known to be posted.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn leaf(&self, index: LeafIndex) -> Result<Vec<u8>, Problem> {
+        self.store.leaf(index)?.ok_or_else(|| missing(format!("leaf {index}")))
+    }
+
+    /// The leaves below a tile of level 0.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn leaves(&self, tile: Tile) -> Result<Vec<Vec<u8>>, Problem> {
+        let first = LeafIndex(tile.index.saturating_mul(u64::from(TILE_WIDTH)));
+        let leaves = self.store.leaves(first, usize::from(tile.width), usize::MAX)?;
+        if leaves.len() < usize::from(tile.width) {
+            return Err(missing(format!("leaf {}", first.0 + leaves.len() as u64)));
+        }
+        Ok(leaves)
+    }
+
+    /// The hashes of a tile, as many as asked for.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn tile(&self, tile: Tile) -> Result<Vec<u8>, Problem> {
+        let Tile { level, index, width } = tile;
+        let mut bytes = self.store.tile(level, index)?.unwrap_or_default();
+        let length = usize::from(width) * 32;
+        if bytes.len() < length {
+            return Err(missing(format!("tile {index} of level {level}")));
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// The inclusion path of a leaf in the log of this size.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn inclusion(&mut self, leaf: LeafIndex, size: u64) -> Result<Vec<Digest>, Problem> {
+        let path = self.tiles.inclusion_proof(leaf.0, size);
+        self.proof(path)
+    }
+
+    /// The proof that the log of `to` leaves continues the one of `from`.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn consistency(&mut self, from: u64, to: u64) -> Result<Vec<Digest>, Problem> {
+        let path = self.tiles.consistency_proof(from, to);
+        self.proof(path)
+    }
+
+    /// The receipt of a transaction's leaf, as text.
+    ///
+    /// # Errors
+    /// A problem when the checkpoint does not cover the leaf, or the store cannot be read.
+    pub(super) fn receipt(&mut self, leaf: LeafIndex, checkpoint: &Newest) -> Result<String, Problem> {
+        let bytes = self.leaf(leaf)?;
+        let path = self.inclusion(leaf, checkpoint.size)?;
+        Ok(Receipt::new(bytes, leaf, path, checkpoint.note.as_ref().clone(), None).to_text())
+    }
+
+    /// Height of the block that a leaf stands in.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn height(&self, leaf: LeafIndex) -> Result<Height, Problem> {
+        let Some(head) = self.store.head()? else { return Ok(Height(0)) };
+        // The first height whose leaves end after this one; genesis, height 0, has no record.
+        let (mut low, mut high) = (1, head.height.0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (first, leaves) = self
+                .store
+                .leaf_range(Height(middle))?
+                .ok_or_else(|| missing(format!("block {middle}")))?;
+            if leaf.0 < first.0 + u64::from(leaves) { high = middle } else { low = middle + 1 }
+        }
+        match self.store.leaf_range(Height(low))? {
+            Some((first, _)) if leaf >= first => Ok(Height(low)),
+            _ => Ok(Height(0)),
+        }
+    }
+
+    fn proof(&mut self, path: Result<Vec<Digest>, ProofError>) -> Result<Vec<Digest>, Problem> {
+        path.map_err(|error| match self.failure.borrow_mut().take() {
+            Some(failure) => failure.into(),
+            None => missing(error.to_string()),
+        })
+    }
+}
+
+fn missing(what: String) -> Problem {
+    tracing::error!(%what, "rpc: not in the store");
+    Problem::broken("something posted is not in the node's store; ask another node and tell this one's operator")
+}

@@ -1,0 +1,236 @@
+//! For operators and load balancers: alive, fit to be relied on, and in numbers.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::IntoResponse;
+use ledger::records::PaymentRecord;
+use ledger::registers::Record as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Rpc;
+use super::problem::{Fixed, Problem, Readiness};
+use super::text::Moment;
+use crate::validator::Validator;
+
+/// While transactions wait, a head older than this means that nothing moves: some tens of views.
+const STUCK_MS: u64 = 30_000;
+/// A posted block without a certified checkpoint for this long means that cosigners are missing.
+const UNCERTIFIED_MS: u64 = 30_000;
+
+const OPENMETRICS: (HeaderName, &str) =
+    (header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+const JSON: (HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
+const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// The process runs and answers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    /// Always `alive`.
+    #[schema(examples("alive"))]
+    status: &'static str,
+}
+
+/// Whether the process is alive. Asks nothing of the validator: restart the process if this fails.
+#[utoipa::path(
+    get, path = "/health", tag = "node", operation_id = "health",
+    responses((status = 200, description = "It is", body = Health), Fixed)
+)]
+pub(super) async fn health() -> impl IntoResponse {
+    ([NO_CACHE], axum::Json(Health { status: "alive" }))
+}
+
+/// Where the validator stands.
+struct Standing {
+    height: u64,
+    view: u64,
+    time_ms: u64,
+    log_size: u64,
+    pooled: usize,
+    faults: u64,
+    quorum: usize,
+    votes: bool,
+    payments: u64,
+    // Size and newest cosignature time, in seconds.
+    certified: Option<(u64, u64)>,
+}
+
+impl Standing {
+    fn of(validator: &Validator) -> Self {
+        let ledger = validator.ledger();
+        let head = ledger.head();
+        let registers = ledger.register_roots();
+        Self {
+            height: head.height.0,
+            view: validator.consensus().view().0,
+            time_ms: head.time.0,
+            log_size: head.log.size(),
+            pooled: validator.pooled(),
+            faults: validator.faults(),
+            quorum: ledger.validators().quorum(),
+            votes: validator.votes(),
+            // Each posted transaction uses one payment id.
+            payments: registers.iter().find(|r| r.name.as_str() == PaymentRecord::REGISTER).map_or(0, |r| r.length),
+            certified: validator.certified().map(|certified| {
+                let times = certified.cosignatures.iter().map(|cosignature| cosignature.timestamp);
+                (certified.size, times.max().unwrap_or(0))
+            }),
+        }
+    }
+
+    fn block_age_ms(&self) -> u64 {
+        now_ms().saturating_sub(self.time_ms)
+    }
+
+    /// Why the node is not fit to be relied on, if it is not.
+    fn impediment(&self, peers: i64, halted: bool) -> Option<String> {
+        let age_ms = self.block_age_ms();
+        let connected = usize::try_from(peers).unwrap_or(0) + usize::from(self.votes);
+        let needed = if self.votes { self.quorum } else { 1 };
+        if halted {
+            return Some(
+                "the validator stopped voting for good; read its log, and do not restart it before".to_string(),
+            );
+        }
+        if connected < needed {
+            return Some(format!(
+                "{connected} validators in reach, itself included, {needed} are needed; check the network to the others"
+            ));
+        }
+        if self.pooled > 0 && age_ms > STUCK_MS {
+            return Some(format!(
+                "{} transactions wait and the last block, {}, is {} s old; check the other validators",
+                self.pooled,
+                self.height,
+                age_ms / 1000
+            ));
+        }
+        let certified = self.certified.map_or(0, |(size, _)| size);
+        if certified == 0 || (certified < self.log_size && age_ms > UNCERTIFIED_MS) {
+            return Some(format!(
+                "the log has {} leaves, the newest certified checkpoint {certified}; check the other validators",
+                self.log_size
+            ));
+        }
+        None
+    }
+}
+
+/// The node is fit to be relied on.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ready {
+    /// Height of the last posted block.
+    height: u64,
+    /// Its time.
+    time: Moment,
+    /// Leaves under the newest certified checkpoint.
+    checkpoint_size: u64,
+    /// Whether the node votes; a follower does not.
+    votes: bool,
+    /// Peers connected.
+    peers: i64,
+}
+
+/// Whether to send work here: a quorum is in reach, blocks are posted and certified, and the
+/// validator did not halt.
+#[utoipa::path(
+    get, path = "/ready", tag = "node", operation_id = "ready",
+    responses((status = 200, description = "It is fit", body = Ready), Readiness)
+)]
+pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
+    let standing = rpc.ask(Standing::of).await?;
+    let peers = rpc.metrics.peers.get();
+    if let Some(impediment) = standing.impediment(peers, rpc.metrics.halted.get() != 0) {
+        return Err(Problem::not_ready(impediment));
+    }
+    let ready = Ready {
+        height: standing.height,
+        time: ledger::time::Timestamp(standing.time_ms).into(),
+        checkpoint_size: standing.certified.map_or(0, |(size, _)| size),
+        votes: standing.votes,
+        peers,
+    };
+    Ok(([NO_CACHE], axum::Json(ready)))
+}
+
+/// Counts and gauges in the OpenMetrics text form, which Prometheus reads.
+#[utoipa::path(
+    get, path = "/metrics", tag = "node", operation_id = "metrics",
+    responses(
+        (status = 200, description = "The text", body = String, content_type = "application/openmetrics-text"),
+        Fixed
+    )
+)]
+pub(super) async fn metrics(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
+    let standing = rpc.ask(Standing::of).await?;
+    let metrics = &rpc.metrics;
+    let set = |gauge: &prometheus_client::metrics::gauge::Gauge, value: u64| {
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    };
+    set(&metrics.height, standing.height);
+    set(&metrics.view, standing.view);
+    set(&metrics.pool, standing.pooled as u64);
+    set(&metrics.faults, standing.faults);
+    set(&metrics.transactions, standing.payments);
+    set(&metrics.block_age_s, standing.block_age_ms() / 1000);
+    if let Some((size, time_s)) = standing.certified {
+        set(&metrics.checkpoint_size, size);
+        set(&metrics.checkpoint_age_s, (now_ms() / 1000).saturating_sub(time_s));
+    }
+    Ok(([OPENMETRICS, NO_CACHE], metrics.text()))
+}
+
+/// The API description (OpenAPI 3.1).
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "node", operation_id = "openapi",
+    responses((status = 200, description = "The description", body = Object, content_type = "application/json"), Fixed)
+)]
+pub(super) async fn openapi(State(rpc): State<Rpc>) -> impl IntoResponse {
+    ([JSON], rpc.document.clone())
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing() -> Standing {
+        Standing {
+            height: 7,
+            view: 9,
+            time_ms: now_ms(),
+            log_size: 20,
+            pooled: 0,
+            faults: 0,
+            quorum: 3,
+            votes: true,
+            payments: 5,
+            certified: Some((20, 0)),
+        }
+    }
+
+    #[test]
+    fn a_validator_cut_off_from_its_quorum_is_not_ready() {
+        assert_eq!(standing().impediment(2, false), None);
+        let impediment = standing().impediment(1, false).unwrap();
+        assert!(impediment.starts_with("2 validators in reach, itself included, 3 are needed"), "{impediment}");
+        assert_eq!(Standing { votes: false, ..standing() }.impediment(1, false), None);
+        assert!(standing().impediment(3, true).unwrap().contains("stopped voting for good"));
+    }
+
+    #[test]
+    fn a_chain_that_rests_is_ready_and_one_that_is_stuck_is_not() {
+        let old = Standing { time_ms: now_ms() - 600_000, ..standing() };
+        assert_eq!(old.impediment(3, false), None);
+        let stuck = Standing { pooled: 4, ..old };
+        assert!(stuck.impediment(3, false).unwrap().starts_with("4 transactions wait"));
+        let uncertified = Standing { time_ms: now_ms() - 600_000, certified: Some((18, 0)), ..standing() };
+        assert!(uncertified.impediment(3, false).unwrap().contains("the newest certified checkpoint 18"));
+    }
+}
