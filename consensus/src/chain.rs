@@ -14,7 +14,7 @@ use ledger::time::Timestamp;
 use crate::blocks::Verdict;
 use crate::event::{Effect, Finalized, HaltReason, Justification, Message, To};
 use crate::machine::Consensus;
-use crate::timer::{after, delta_ms, grown, jitter};
+use crate::timer::{after, grown, jitter};
 
 /// A finalization this many blocks above the tip is reached by height, not block by block backwards.
 const SYNC_HEIGHTS: u64 = 32;
@@ -168,10 +168,10 @@ impl Consensus {
             if view <= self.tip.view {
                 return None;
             }
-            let Some(known) = self.blocks.get(&block).filter(|known| known.verdict == Verdict::Valid) else {
-                self.want(block, view);
-                return None;
-            };
+            // A chain not yet executed is walked all the same: its certificates can be asked for now.
+            complete &= self.blocks.is(&block, Verdict::Valid);
+            self.want(block, view);
+            let known = self.blocks.get(&block).filter(|known| known.verdict != Verdict::Invalid)?;
             let (parent_view, parent) = (known.header.parent_view, known.header.parent);
             let state = self.views.get(&view);
             let notarization = state.and_then(|state| state.notarization.clone());
@@ -304,9 +304,8 @@ impl Consensus {
     /// Rule C14: what is out is asked again after Δ, less often if nothing ever comes.
     fn repair_later(&mut self) {
         if self.repair.at.is_none() {
-            let views = self.view.0.saturating_sub(self.tip.view.0).saturating_sub(1);
-            let delta = delta_ms(&self.config, views);
-            let wait_ms = grown(delta, u64::from(self.repair.attempt), self.config.delta_max_ms);
+            let attempt = u64::from(self.repair.attempt);
+            let wait_ms = grown(self.config.delta_ms, attempt, self.config.delta_max_ms);
             let jitter = jitter(self.me.unwrap_or(u16::MAX), self.view, self.repair.attempt, wait_ms / 4);
             self.repair.at = Some(after(self.now, wait_ms + jitter));
         }

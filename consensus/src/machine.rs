@@ -314,7 +314,7 @@ impl Consensus {
         self.set_now(now);
         match input {
             // One who stopped for good still hands out what he knows; it may stop others too.
-            Input::StatusRequest { from } => self.tell_status(from),
+            Input::StatusRequest { from } => self.on_status_request(from),
             Input::CertificateRequest { from, view } => self.on_certificate_request(from, view),
             _ if self.halted => {}
             Input::Tick => {}
@@ -382,6 +382,12 @@ impl Consensus {
             && vote.signer < self.validators
             && self.counts(view)
             && self.views.get(&view).is_none_or(|state| state.tally.wants(vote))
+    }
+
+    /// The view of the highest finalization known, whether or not our books have reached it.
+    pub(crate) fn final_view(&self) -> View {
+        let best = self.best_final.as_ref().map(|best| best.statement.view());
+        self.tip.view.max(best.unwrap_or_default())
     }
 
     /// Metrics.
@@ -680,6 +686,15 @@ impl Consensus {
         if behind {
             self.tell_status(from);
         }
+    }
+
+    /// Rules C12 and C13: who asks, waits for something; if it is for us to propose, we do.
+    fn on_status_request(&mut self, from: u16) {
+        let known = from < self.validators && Some(from) != self.me;
+        if known && !self.halted && Some(self.leader(self.view)) == self.me {
+            self.views.entry(self.view).or_default().nudged = true;
+        }
+        self.tell_status(from);
     }
 
     /// At most twice per Δ to each, so that nobody can make us talk without end.

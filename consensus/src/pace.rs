@@ -52,7 +52,7 @@ impl Consensus {
     }
 
     fn delta_ms(&self) -> u64 {
-        delta_ms(&self.config, self.view.0.saturating_sub(self.tip.view.0).saturating_sub(1))
+        delta_ms(&self.config, self.view.0.saturating_sub(self.final_view().0).saturating_sub(1))
     }
 
     /// t_l: so long a leader may take.
@@ -60,20 +60,28 @@ impl Consensus {
         self.config.block_interval_ms.saturating_add(self.delta_ms().saturating_mul(2))
     }
 
-    fn heartbeat_at(&self) -> Timestamp {
-        after(self.tip.time, self.config.heartbeat_ms)
+    /// When the chain has rested long enough; unknown while our books are behind.
+    fn heartbeat_at(&self) -> Option<Timestamp> {
+        let at = after(self.tip.time, self.config.heartbeat_ms);
+        Some(at).filter(|_| self.final_view() == self.tip.view)
+    }
+
+    fn heartbeat_due(&self) -> bool {
+        self.heartbeat_at().is_some_and(|at| self.now >= at)
     }
 
     /// Whether a block is wanted by us: there is work, or something notarized is not yet final, or
     /// the chain has rested long enough.
     fn wants_block(&self) -> bool {
-        self.work || self.highest_certified > self.tip.view || self.now >= self.heartbeat_at()
+        self.work || self.highest_certified > self.final_view() || self.heartbeat_due()
     }
 
     /// Whether anybody, ourselves included, did something in this view or the next.
     fn stirred(&self) -> bool {
         let mut views = self.views.range(self.view..=self.view.next());
-        views.any(|(_, state)| state.proposal.is_some() || state.own.acted() || !state.tally.is_empty())
+        views.any(|(_, state)| {
+            state.nudged || state.proposal.is_some() || state.own.acted() || !state.tally.is_empty()
+        })
     }
 
     /// Rule C12: the clocks of a view run only while somebody wants something.
@@ -83,8 +91,10 @@ impl Consensus {
         if busy && !armed {
             let own = self.views.get(&self.view).map(|state| state.own).unwrap_or_default();
             let delta = self.delta_ms();
-            // A restarted validator that gave the view up before has nothing to wait for.
-            let wait_ms = if own.nullified { 0 } else { self.config.block_interval_ms.saturating_add(delta) };
+            // A restarted validator that gave the view up before has nothing to wait for. The others
+            // ask well before t_l, so that a leader who knew of no work can still propose in time.
+            let wait_ms =
+                if own.nullified { 0 } else { self.config.block_interval_ms.saturating_add(delta / 2) };
             let jitter = jitter(self.me.unwrap_or(u16::MAX), self.view, 0, delta / 4 + 1);
             self.timer.armed_at = Some(self.now);
             self.timer.retry_at = after(self.now, wait_ms.saturating_add(jitter).saturating_add(1));
@@ -146,7 +156,8 @@ impl Consensus {
         let view = self.view;
         let state = self.views.get(&view);
         let free = state.is_none_or(|state| state.building.is_none() && !state.own.acted());
-        let asked = state.is_some_and(|state| state.tally.nullified_by_another(view, self.me));
+        let asked =
+            state.is_some_and(|state| state.nudged || state.tally.nullified_by_another(view, self.me));
         let mine = Some(self.leader(view)) == self.me && self.may(&Statement::Nullify { view });
         if !mine || !free || !(asked || self.wants_block()) {
             return false;
@@ -155,7 +166,7 @@ impl Consensus {
         // From the parent's time or from when we entered, whichever is earlier: a predecessor whose
         // clock runs ahead must not slow us down.
         let mut due = after(parent_time.min(self.timer.entered_at), self.config.block_interval_ms);
-        if !asked && !self.work && self.now < self.heartbeat_at() {
+        if !asked && !self.work && !self.heartbeat_due() {
             // Only finality is missing, and most often on its way: an empty block for its sake, made
             // at once, would itself lack finality when the next leader looks, and so on for ever.
             due = due.max(after(self.timer.entered_at, self.delta_ms() / 2));
@@ -242,7 +253,10 @@ impl Consensus {
             }
         }
         if self.validators > 1 {
-            let to = To::One(self.peer(view, attempt));
+            // First the leader, who may not know that anybody wants a block.
+            let leader = self.leader(view);
+            let first = attempt == 0 && Some(leader) != self.me;
+            let to = To::One(if first { leader } else { self.peer(view, attempt) });
             self.effects.push(Effect::Send { to, message: Message::StatusRequest });
         }
         if let Some(state) = self.views.get_mut(&view) {
@@ -288,7 +302,7 @@ impl Consensus {
         let wakes = [
             armed_at.filter(|_| may_nullify).map(|at| after(at, patience_ms)),
             armed_at.map(|_| self.timer.retry_at),
-            Some(self.heartbeat_at()).filter(|at| *at > self.now),
+            self.heartbeat_at().filter(|at| *at > self.now),
             self.repair.at,
             self.clock_at,
             self.build_at,

@@ -76,6 +76,8 @@ pub(crate) struct ViewState {
     pub(crate) proposal: Option<BlockHash>,
     /// The parent that a build was asked for on; at most one build per view (rule C2).
     pub(crate) building: Option<(View, BlockHash)>,
+    /// We lead, and somebody asked why nothing moves.
+    pub(crate) nudged: bool,
     /// Our proposal is out.
     pub(crate) proposed: bool,
 }

@@ -43,6 +43,9 @@ fn c1_to_c17_no_weather_breaks_safety_and_fair_weather_brings_progress() {
                 let Ok(outcome) = std::panic::catch_unwind(|| run(seed, false)) else {
                     panic!("seed {seed} failed; replay it with SEED={seed}");
                 };
+                if outcome.recovery_ms > setting("SLOW_MS").unwrap_or(60_000) {
+                    println!("seed {seed}: {outcome:?}");
+                }
                 total.trace ^= outcome.trace;
                 total.events += outcome.events;
                 total.views += outcome.views;

@@ -439,3 +439,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -226,3 +226,85 @@ fn is_host_like(name: &str) -> bool {
     };
     name.len() <= NAME_BYTES_MAX && name.split('.').all(part_holds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::books::tests::genesis;
+    use alloc::string::ToString;
+
+    fn refused(change: impl FnOnce(&mut Genesis)) -> String {
+        let mut changed = genesis();
+        change(&mut changed);
+        let error = changed.check().unwrap_err();
+        // Whoever only has the bytes is told the same.
+        assert_eq!(Genesis::decode(&changed.encode()), Err(error.clone()));
+        error.to_string()
+    }
+
+    #[test]
+    fn a_genesis_reads_back_and_its_hash_covers_every_part() {
+        let sample = genesis();
+        assert_eq!(Genesis::decode(&sample.encode()), Ok(sample.clone()));
+        assert_eq!(sample.origin(), alloc::format!("hovedbok.example/{}", &sample.hash().to_hex()[..16]));
+        let changes: [fn(&mut Genesis); 7] = [
+            |g| g.name.push('x'),
+            |g| g.time.0 += 1,
+            |g| g.validators.validators.swap(0, 1),
+            |g| g.parameters.version += 1,
+            |g| g.entities.swap(0, 1),
+            |g| g.keys.swap(0, 1),
+            |g| g.codes.swap(0, 1),
+        ];
+        for change in changes {
+            let mut changed = genesis();
+            change(&mut changed);
+            assert_eq!(changed.check(), Ok(()));
+            assert_ne!(changed.hash(), sample.hash());
+        }
+    }
+
+    #[test]
+    fn a_chain_that_could_not_begin_is_refused_with_what_to_change() {
+        for name in ["", "Hovedbok", "hovedbok..example", "-a", "a-", "a b", "søk.example", &"a".repeat(65)]
+        {
+            let says = refused(|g| g.name = name.to_string());
+            assert!(says.contains("choose one such as hovedbok.example"), "{says}");
+        }
+        let says = refused(|g| g.validators.validators.truncate(3));
+        assert_eq!(says, "genesis validators: 3 validators; a set has 4 to 400");
+        let says = refused(|g| g.validators.epoch = Epoch(1));
+        assert_eq!(says, "genesis validators are of epoch 1; a chain begins with epoch 0");
+        let says = refused(|g| g.entities.push(g.entities[0].clone()));
+        assert_eq!(says, "entity 964965226 stands twice in genesis; remove one");
+        let says = refused(|g| g.keys.push(g.keys[0].clone()));
+        assert!(says.ends_with("stands twice in genesis; give all its mandates in one place"), "{says}");
+        let says = refused(|g| g.keys[0].key = PublicKey([0; 32]));
+        assert!(says.starts_with("genesis: public key"), "{says}");
+        let says = refused(|g| {
+            let mandate = g.keys[0].mandates[0];
+            g.keys[0].mandates = alloc::vec![mandate; MANDATES_MAX + 1];
+        });
+        assert!(says.ends_with("has 65 mandates in genesis; at most 64 are kept"), "{says}");
+        let stranger = OrgNumber::new(888_888_888).unwrap();
+        for says in
+            [refused(|g| g.keys[1].entity = stranger), refused(|g| g.keys[1].mandates[0].entity = stranger)]
+        {
+            assert!(says.contains("names entity 888888888, which genesis lacks"), "{says}");
+        }
+        let says = refused(|g| g.codes.push(g.codes[0].clone()));
+        assert!(says.contains("give each span once"), "{says}");
+        let says = refused(|g| g.codes[0].to = Date::MIN);
+        assert!(says.contains("ends before it begins"), "{says}");
+    }
+
+    #[test]
+    fn genesis_bytes_that_are_too_long_or_go_on_are_refused() {
+        let mut bytes = genesis().encode();
+        bytes.push(0);
+        assert_eq!(Genesis::decode(&bytes), Err(CodecError::Trailing { extra: 1 }.into()));
+        let long = alloc::vec![0; GENESIS_BYTES_MAX + 1];
+        let error = CodecError::TooLong { actual: long.len(), max: GENESIS_BYTES_MAX };
+        assert_eq!(Genesis::decode(&long), Err(error.into()));
+    }
+}

@@ -47,17 +47,21 @@ impl Captions<'_> {
 }
 
 /// The journal: each entry under its date and voucher number, debits left, credits right, and the
-/// totals of all of them last. A voucher shows its year where that is not the date's.
+/// totals of all of them last. A voucher shows its year where that is not the date's, and its
+/// entity where the entries are of several.
 pub fn journal<'a>(entries: impl IntoIterator<Item = &'a JournalEntry>, captions: &Captions<'_>) -> String {
     let mut rows = Vec::new();
     let (mut debit, mut credit) = (Total::default(), Total::default());
+    let entries: Vec<&JournalEntry> = entries.into_iter().collect();
+    let several = entries.windows(2).any(|pair| pair[0].entity != pair[1].entity);
     for entry in entries {
         let (entry_debit, entry_credit) = JournalEntry::totals(&entry.postings);
         debit.0 += entry_debit.0;
         credit.0 += entry_credit.0;
         let same_year = entry.voucher.year == entry.date.year();
         let voucher = if same_year { entry.voucher.number.to_string() } else { entry.voucher.to_string() };
-        rows.push(Row::Text(format!("{}  voucher {voucher}  {}", entry.date, captions.about(entry))));
+        let of = if several { format!("{}  ", entry.entity) } else { String::new() };
+        rows.push(Row::Text(format!("{}  {of}voucher {voucher}  {}", entry.date, captions.about(entry))));
         for posting in &entry.postings {
             let label = captions.label(entry.entity, posting.account);
             let amount = Total(i128::from(posting.amount.0).abs()).to_string();

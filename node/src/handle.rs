@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use ledger::block::{Height, LeafIndex};
-use ledger::certificate::ValidatorSet;
-use ledger::digest::Digest;
+use ledger::checkpoint::Trust;
 use ledger::time::Timestamp;
 use ledger::transaction::{SignedTransaction, TransactionError, TransactionId};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -60,14 +59,10 @@ pub enum Busy {
 
 /// What never changes while the node runs.
 pub struct Identity {
-    /// Genesis hash of the chain.
-    pub chain: Digest,
-    /// Origin line of its checkpoints.
-    pub origin: String,
     /// Canonical bytes of genesis.
     pub genesis: Vec<u8>,
-    /// The validators.
-    pub validators: ValidatorSet,
+    /// What genesis says: origin, validators and their keys.
+    pub trust: Trust,
     /// Our index among them, unless we follow.
     pub me: Option<u16>,
 }

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use consensus::Restored;
+use consensus::machine::Restored;
 use ledger::block::{Height, VerifiedBlock, View};
 use ledger::books::{BlockError, Ledger, Parent};
 use ledger::certificate::Certificate;
+use ledger::checkpoint::{Trust, TrustError};
 use ledger::genesis::{Genesis, GenesisError};
 
 use crate::store::{Store, StoreError};
@@ -25,6 +26,9 @@ pub enum RecoverError {
     /// Genesis does not begin a chain.
     #[error("genesis: {0}")]
     Genesis(#[from] GenesisError),
+    /// Genesis names validators that nobody can trust.
+    #[error("genesis: {0}")]
+    Trust(#[from] TrustError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,6 +48,7 @@ pub enum RecoverError {
 /// [`RecoverError`].
 pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, RecoverError> {
     let mut ledger = Ledger::new(genesis)?;
+    let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
     let mut finalization: Option<Certificate> = None;
     let mut header = None;
     let mut next = Height(1);
@@ -76,5 +81,5 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
         certificates: store.certificates(epoch, floor)?,
         headers: blocks.iter().map(|block| block.header().clone()).collect(),
     };
-    Ok(Recovered { ledger, consensus, blocks, certified: store.checkpoint()? })
+    Ok(Recovered { ledger, trust, consensus, blocks, certified: store.checkpoint()? })
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use consensus::event::{Message, To};
 use ledger::block::{Block, BlockHash, Height};
 use ledger::certificate::{FinalizedBlock, Statement, Vote};
+use ledger::checkpoint::Checkpoint;
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::time::Timestamp;
@@ -25,7 +26,7 @@ use crate::handle::{Identity, NodeHandle, POSTED_MAX, Posted, QUERIES_MAX, Query
 use crate::intake::Intake;
 use crate::keeper::Keeper;
 use crate::keys::Keys;
-use crate::network::{NetworkEvent, NetworkHandle};
+use crate::network::{ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, NetworkEvent, NetworkEvents, NetworkHandle};
 use crate::store::{Store, StoreError};
 use crate::validator::{Action, Event, Outcome, RequestId, Validator};
 
@@ -39,9 +40,6 @@ const TURN_QUERIES_MAX: usize = 32;
 const BATCH_MAX: usize = 256;
 /// Batches being checked at once; more would only wait for a core.
 const BATCHES_MAX: usize = 4;
-/// Final blocks sent in answer to one question, and their bytes.
-const STRETCH_BLOCKS_MAX: usize = 256;
-const STRETCH_BYTES_MAX: usize = 4 << 20;
 
 /// Why a node stopped.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +79,7 @@ pub struct Parts {
     /// The line to the peers.
     pub network: NetworkHandle,
     /// What the peers send.
-    pub from_network: mpsc::Receiver<NetworkEvent>,
+    pub from_network: NetworkEvents,
 }
 
 /// A node that runs.
@@ -104,7 +102,7 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
     let (health, healthy) = watch::channel(Health::default());
     let (finished, done) = oneshot::channel();
     let identity = Arc::new(identity);
-    let intake = Intake::new(identity.chain);
+    let intake = Intake::new(*identity.trust.chain());
     let callers = Callers::default();
     tokio::spawn(check_submissions(intake.clone(), callers.clone(), submitted, events.clone()));
     tokio::spawn(hear_peers(intake, Arc::clone(&store), from_network, events, health.clone()));
@@ -207,7 +205,7 @@ async fn check_submissions(
 async fn hear_peers(
     intake: Intake,
     store: Arc<Store>,
-    mut from_network: mpsc::Receiver<NetworkEvent>,
+    mut from_network: NetworkEvents,
     events: mpsc::Sender<Event>,
     health: watch::Sender<Health>,
 ) {
@@ -266,19 +264,19 @@ fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
             }
             (!verified.is_empty()).then_some(Event::Spread(verified))
         }
-        NetworkEvent::BlockRequest { block, reply, .. } => {
-            reply.answer(stored_block(store, &block));
+        NetworkEvent::BlockRequest { hash, reply, .. } => {
+            reply.answer(stored_block(store, &hash));
             None
         }
-        NetworkEvent::BlocksRequest { height, reply, .. } => {
-            reply.answer(stored_stretch(store, height));
+        NetworkEvent::BlocksRequest { from_height, reply, .. } => {
+            reply.answer(stored_stretch(store, from_height));
             None
         }
-        NetworkEvent::Block { from, block } => match block.map(|block| intake.block(block)) {
+        NetworkEvent::Block { from, block, .. } => match block.map(|block| intake.block(block)) {
             Some(Ok(block)) => Some(Event::Block(block)),
             _ => Some(Event::Unanswered { from }),
         },
-        NetworkEvent::Blocks { from, blocks } => {
+        NetworkEvent::Blocks { from, blocks, .. } => {
             Some(Event::Blocks { from, blocks: intake.finalized(blocks) })
         }
         NetworkEvent::Unanswered { from } => Some(Event::Unanswered { from }),
@@ -294,7 +292,7 @@ fn stored_block(store: &Store, block: &BlockHash) -> Option<Block> {
 }
 
 fn stored_stretch(store: &Store, from: Height) -> Vec<FinalizedBlock> {
-    store.finalized_from(from, STRETCH_BLOCKS_MAX, STRETCH_BYTES_MAX).unwrap_or_else(|error| {
+    store.finalized_from(from, ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX).unwrap_or_else(|error| {
         tracing::error!(%error, "blocks cannot be read for a peer");
         Vec::new()
     })
@@ -382,7 +380,7 @@ impl Loop {
             Action::Send { to: To::One(peer), message } => self.network.send(peer, message),
             Action::SendCosignatures { to, cosignatures } => self.network.send_cosignatures(to, cosignatures),
             Action::Spread(transactions) => {
-                self.network.spread(transactions.iter().map(|t| codec::encode(t.signed())).collect());
+                self.network.gossip_transactions(transactions.iter().map(|t| codec::encode(t.signed())).collect());
             }
             Action::FetchBlock { from, block } => self.network.request_block(from, block),
             Action::FetchBlocks { from, height } => self.network.request_blocks(from, height),
@@ -412,8 +410,8 @@ impl Loop {
 
     fn vote(&mut self, statement: Statement) {
         let Some(signer) = self.identity.me else { return };
-        let epoch = self.identity.validators.epoch;
-        let signature = self.keys.sign_vote(&statement, &self.identity.chain, epoch);
+        let epoch = self.identity.trust.validators().epoch;
+        let signature = self.keys.sign_vote(&statement, self.identity.trust.chain(), epoch);
         let vote = Vote { epoch, statement, signer, signature };
         self.network.broadcast(Message::Vote(vote));
         self.own.push_back(Event::Voted(vote));
@@ -425,10 +423,10 @@ impl Loop {
             tracing::error!(size, %root, "our cosigner signed a larger or another checkpoint before; not signing");
             return;
         }
-        let timestamp = now().0 / 1000;
-        let signature = self.keys.sign_checkpoint(&self.identity.origin, size, root, timestamp);
-        let cosignature = Cosignature { signer, size, root, timestamp, signature };
-        self.network.broadcast_cosignature(cosignature);
+        let checkpoint = Checkpoint { origin: self.identity.trust.origin().into(), size, root };
+        let by = self.keys.cosign(signer, &checkpoint, now().0 / 1000);
+        let cosignature = Cosignature { size, root, by };
+        self.network.broadcast_cosignatures(vec![cosignature]);
         self.own.push_back(Event::Cosignatures(vec![cosignature]));
     }
 }

@@ -16,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use consensus::event::{Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, To};
-use consensus::{Config, Consensus, Restored, Start};
+use consensus::machine::{Config, Consensus, Restored, Start};
 use ledger::block::{BlockHash, Height, LeafIndex, VerifiedBlock, View};
 use ledger::books::{Ledger, Slot, Staged};
 use ledger::certificate::{Certificate, FinalizedBlock, Statement, ValidatorSet, Vote};
+use ledger::checkpoint::Trust;
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::refusal::Refusal;
@@ -216,6 +217,8 @@ pub struct Settings {
 pub struct Recovered {
     /// The books, replayed to the last final block.
     pub ledger: Ledger,
+    /// Origin and validators, from genesis.
+    pub trust: Trust,
     /// Consensus: own statements, certificates, headers.
     pub consensus: Restored,
     /// Bodies of blocks that are not final.
@@ -252,17 +255,18 @@ pub struct Validator {
 impl Validator {
     /// A validator (or, without an index, a follower) as its disk left it, and what it must do first.
     pub fn new(settings: Settings, me: Option<u16>, recovered: Recovered, now: Timestamp) -> (Self, Vec<Action>) {
-        let Recovered { ledger, consensus, blocks, certified } = recovered;
+        let Recovered { ledger, trust, consensus, blocks, certified } = recovered;
         let set = ledger.validators().clone();
         let start = Start {
             chain: ledger.chain(),
             validators: set.clone(),
             me,
             genesis: ledger.genesis_header().clone(),
+            vote_from: View(0),
         };
         let (core, effects) = Consensus::new(settings.consensus, start, consensus, now);
         let head = ledger.head();
-        let mut cosigning = Cosigning::new(ledger.origin().to_string(), set.clone(), certified);
+        let mut cosigning = Cosigning::new(trust, certified);
         cosigning.reached(head.log.size(), head.log.root());
         let mut validator = Self {
             settings,
@@ -331,7 +335,7 @@ impl Validator {
                 let message = Message::Status(self.core.status());
                 self.actions.push(Action::Send { to: To::One(peer), message });
                 if let Some(certified) = self.cosigning.certified() {
-                    let cosignatures = certified.cosignatures.clone();
+                    let cosignatures = certified.to_cosignatures();
                     self.actions.push(Action::SendCosignatures { to: peer, cosignatures });
                 }
                 self.cosign_head();

@@ -23,6 +23,8 @@ pub const ID_CHARS_MAX: usize = 35;
 pub const NAME_CHARS_MAX: usize = 70;
 /// A message to the payee (Max140Text).
 pub const MESSAGE_CHARS_MAX: usize = 140;
+/// Sums have 18 digits in the schema, two of them decimals.
+const SUM_MAX: i128 = 1_000_000_000_000_000_000;
 
 /// Which message of the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +116,12 @@ pub enum OrderError {
         /// What was given.
         amount: Amount,
     },
+    /// More than the schema's 18 digits.
+    #[error("the payments add up to {sum}, more than a file can state; send several files")]
+    Sum {
+        /// All of them.
+        sum: Total,
+    },
     /// Two payments with one name: the bank's answer would fit both.
     #[error("end-to-end id {id} stands twice; give each payment its own")]
     Twice {
@@ -141,6 +149,11 @@ pub fn write(order: &Order, version: Version) -> Result<String, OrderError> {
         return Err(OrderError::Count { count, batches: order.batches.len() });
     }
     unique(order)?;
+    let all = order.batches.iter().flat_map(|batch| &batch.payments);
+    let sum: Total = all.map(|payment| payment.amount).sum();
+    if sum.0 >= SUM_MAX {
+        return Err(OrderError::Sum { sum });
+    }
     let mut out = Writer::default();
     out.text.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     out.open(&format!("Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:{}\"", version.name()));
@@ -149,8 +162,7 @@ pub fn write(order: &Order, version: Version) -> Result<String, OrderError> {
     out.id("MsgId", "message id", &order.message_id)?;
     out.leaf("CreDtTm", &date_time(order.created));
     out.leaf("NbOfTxs", &count.to_string());
-    let all = order.batches.iter().flat_map(|batch| &batch.payments);
-    out.leaf("CtrlSum", &decimal(all.map(|payment| payment.amount).sum()));
+    out.leaf("CtrlSum", &decimal(sum));
     out.name("InitgPty", "sender", &order.sender)?;
     out.close("GrpHdr");
     for batch in &order.batches {
@@ -259,8 +271,6 @@ fn write_payment(out: &mut Writer, payment: &Payment) -> Result<(), OrderError> 
 }
 
 fn decimal(total: Total) -> String {
-    // Payments are above zero, and their sum fits 18 digits: 10 000 × 10 000 billion does not, but a
-    // bank that is to pay that has other worries; the sum is written out whole.
     let ore = total.0.unsigned_abs();
     format!("{}.{:02}", ore / 100, ore % 100)
 }

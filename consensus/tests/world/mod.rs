@@ -255,7 +255,7 @@ impl World {
     /// First everything goes wrong, then nothing more; safety is demanded of the first phase, and
     /// progress of the second.
     pub(crate) fn run(&mut self) {
-        let storm_ms = self.random.between(1500, 7000);
+        let storm_ms = self.random.between(1500, 40_000);
         self.run_until(BEGINNING_MS + storm_ms, |_| false);
         self.heal();
         let healed_at = self.now;

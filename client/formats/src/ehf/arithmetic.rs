@@ -376,7 +376,7 @@ fn totals(check: &mut Check<'_>, figures: &Figures<'_>) {
     }
 }
 
-fn with_vat<'t>(check: &mut Check<'t>, totals: Element<'t>, net: Option<i128>, gross: Option<i128>) {
+fn with_vat(check: &mut Check<'_>, totals: Element<'_>, net: Option<i128>, gross: Option<i128>) {
     let root = check.root;
     let Some(currency) = root.first("cbc:DocumentCurrencyCode").map(Element::raw_text) else { return };
     let amounts: Vec<_> = root
@@ -581,7 +581,7 @@ fn categories(check: &mut Check<'_>, figures: &Figures<'_>) {
     outside_scope_alone(check, figures);
 }
 
-fn rate<'t>(check: &mut Check<'t>, code: &str, rule: &'static str, part: &Part<'t>) {
+fn rate(check: &mut Check<'_>, code: &str, rule: &'static str, part: &Part<'_>) {
     let at = part.tax.unwrap_or(part.element);
     let (fits, expected) = match code {
         "S" => (part.percent.as_ref().is_some_and(|p| !p.is_zero() && !p.is_negative()), "above zero"),
@@ -594,7 +594,7 @@ fn rate<'t>(check: &mut Check<'t>, code: &str, rule: &'static str, part: &Part<'
     }
 }
 
-fn group_vat<'t>(check: &mut Check<'t>, ids: &Ids, group: &Part<'t>, tax: Element<'t>) {
+fn group_vat(check: &mut Check<'_>, ids: &Ids, group: &Part<'_>, tax: Element<'_>) {
     let reason = tax.first("cbc:TaxExemptionReason").or(tax.first("cbc:TaxExemptionReasonCode")).is_some();
     let wants_reason = matches!(ids.code, "E" | "O");
     if reason != wants_reason {

@@ -68,11 +68,7 @@ pub enum BookingError {
 }
 
 /// What amounts are summed by.
-type Key = (Coding, u16, RegimeOrder);
-
-/// [`Regime`] in an order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct RegimeOrder(Regime);
+type Key = (Coding, u16, Regime);
 
 impl Invoice {
     /// What the payee commitment covers: account and reference, one line each.
@@ -97,10 +93,10 @@ pub fn document(invoice: &Invoice, plan: &Plan<'_>) -> Result<Document, BookingE
     let mut sums: BTreeMap<Key, i128> = BTreeMap::new();
     for (net, category, rate, coding) in coded(invoice, plan)? {
         let (vat_code, regime) = code(category, rate)?;
-        *sums.entry((coding, vat_code, RegimeOrder(regime))).or_default() += i128::from(net.0);
+        *sums.entry((coding, vat_code, regime)).or_default() += i128::from(net.0);
     }
     let mut lines = Vec::new();
-    for ((coding, vat_code, RegimeOrder(regime)), sum) in sums {
+    for ((coding, vat_code, regime), sum) in sums {
         let net = signed(i64::try_from(sum).map(Amount).map_err(|_| BookingError::Overflow)?);
         if net != Amount::ZERO {
             let Coding { account, cost_centre, project } = coding;

@@ -45,7 +45,7 @@ impl<'t> Check<'t> {
     }
 
     /// Notes what stands against booking; the sender has to correct it.
-    pub(super) fn refuse(&mut self, rule: &'static str, at: Element<'t>, message: impl std::fmt::Display) {
+    pub(super) fn refuse(&mut self, rule: &'static str, at: Element<'_>, message: impl std::fmt::Display) {
         self.refuse_with(rule, at, message, REMEDY);
     }
 
@@ -53,7 +53,7 @@ impl<'t> Check<'t> {
     pub(super) fn refuse_with(
         &mut self,
         rule: &'static str,
-        at: Element<'t>,
+        at: Element<'_>,
         message: impl std::fmt::Display,
         remedy: &str,
     ) {
@@ -64,7 +64,7 @@ impl<'t> Check<'t> {
     }
 
     /// Notes what a reader should know.
-    pub(super) fn note(&mut self, rule: &'static str, at: Element<'t>, message: impl std::fmt::Display) {
+    pub(super) fn note(&mut self, rule: &'static str, at: Element<'_>, message: impl std::fmt::Display) {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding { rule, place: at.path(), message: message.to_string() });
         }
