@@ -1,4 +1,9 @@
 //! The line to one node: HTTP requests, bounded answers, problems as the node states them.
+//!
+//! It leaves out what an answer means and whether it is true, and TLS: everything read is public and
+//! verified, everything sent is signed, and secrecy on the way is a gateway's business.
+//!
+//! Invariant: every wait and every answer is bounded.
 
 use std::io::Read;
 use std::time::Duration;
@@ -10,6 +15,8 @@ use serde::de::DeserializeOwned;
 const ANSWER_BYTES_MAX: u64 = 128 << 20;
 /// The node itself answers a submission within 20 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+/// A node that is up takes a connection at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A problem document (RFC 9457) as a node sends it.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +36,12 @@ pub struct Problem {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
+    /// The address is none that is spoken to.
+    #[error("node {node:?} is not an address of the form http://HOST:PORT; give one, TLS is a gateway's business")]
+    Address {
+        /// What was given, shortened.
+        node: String,
+    },
     /// The node cannot be reached, or the line broke.
     #[error("node {node}: {reason}; check the address, or ask another node")]
     Unreachable {
@@ -60,6 +73,11 @@ impl Problem {
     fn text(&self) -> &str {
         if self.detail.is_empty() { &self.title } else { &self.detail }
     }
+
+    /// Whether the node says that it cannot now, rather than that it will not.
+    pub fn is_busy(&self) -> bool {
+        self.status >= 500
+    }
 }
 
 /// One node.
@@ -69,13 +87,26 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line to the node at this address, such as `http://127.0.0.1:8080`.
-    pub fn new(node: &str) -> Self {
-        let config = ureq::Agent::config_builder()
+    /// A line to the node at this address, such as `http://127.0.0.1:8080`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`HttpError::Address`].
+    pub fn new(node: &str) -> Result<Self, HttpError> {
+        let address = || HttpError::Address { node: node.chars().take(80).collect() };
+        let host = node.strip_prefix("http://").ok_or_else(address)?.trim_end_matches('/');
+        if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(address());
+        }
+        let mut config = ureq::Agent::config_builder()
             .timeout_global(Some(ANSWER_TIMEOUT))
-            .http_status_as_error(false)
-            .build();
-        Self { node: node.trim_end_matches('/').to_string(), agent: config.into() }
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .max_redirects(0)
+            .http_status_as_error(false);
+        // A proxy from the environment does not lead back to this machine.
+        if ["127.", "localhost", "[::1]"].iter().any(|own| host.starts_with(own)) {
+            config = config.proxy(None);
+        }
+        Ok(Self { node: format!("http://{host}"), agent: config.build().into() })
     }
 
     /// The node's address.
@@ -88,19 +119,21 @@ impl Line {
         path: &str,
         response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Vec<u8>, HttpError> {
-        let unreachable =
-            |reason: String| HttpError::Unreachable { node: self.node.clone(), reason };
+        let unreachable = |reason: String| HttpError::Unreachable { node: self.node.clone(), reason };
         let mut response = response.map_err(|error| unreachable(error.to_string()))?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
-        let mut reader = response.body_mut().as_reader().take(ANSWER_BYTES_MAX);
+        let mut reader = response.body_mut().as_reader().take(ANSWER_BYTES_MAX + 1);
         reader.read_to_end(&mut bytes).map_err(|error| unreachable(error.to_string()))?;
+        if bytes.len() as u64 > ANSWER_BYTES_MAX {
+            return Err(self.malformed(path, format!("more than {ANSWER_BYTES_MAX} bytes")));
+        }
         if (200..300).contains(&status) {
             return Ok(bytes);
         }
         match serde_json::from_slice(&bytes) {
             Ok(problem) => Err(HttpError::Refused(problem)),
-            Err(_) => Err(self.malformed(path, format!("status {status} without a problem document"))),
+            Err(_) => Err(unreachable(format!("it answers {path} with status {status} and no reason"))),
         }
     }
 
@@ -143,5 +176,26 @@ impl Line {
         let request = self.agent.post(format!("{}{path}", self.node)).content_type("application/json");
         let bytes = self.answer(path, request.send(body.as_bytes()))?;
         serde_json::from_slice(&bytes).map_err(|error| self.malformed(path, error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_another_form_is_refused_before_anything_is_sent() {
+        for wrong in ["", "127.0.0.1:8080", "https://node.example", "http://", "http://a b"] {
+            assert!(matches!(Line::new(wrong), Err(HttpError::Address { .. })), "{wrong}");
+        }
+        assert_eq!(Line::new("http://127.0.0.1:8080/").unwrap().node(), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn a_node_that_is_not_there_is_unreachable() {
+        // Bound and dropped: the port is free again and nobody listens.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let line = Line::new(&format!("http://127.0.0.1:{port}")).unwrap();
+        assert!(matches!(line.get("/health"), Err(HttpError::Unreachable { .. })));
     }
 }

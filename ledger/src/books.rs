@@ -249,6 +249,11 @@ impl Ledger {
         R::register(&self.registers).get(index)
     }
 
+    /// How many finalized records the register has.
+    pub fn count<R: Stored>(&self) -> u64 {
+        R::register(&self.registers).len()
+    }
+
     /// Finalized records whose keys lie in the range, in order of key, each with its index.
     pub fn range<R: Stored>(
         &self,

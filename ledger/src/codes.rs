@@ -250,3 +250,183 @@ fn percent(text: &str) -> Result<Rate, String> {
         (number(whole).map_err(|_| refuse())?, number(hundredths).map_err(|_| refuse())?);
     Ok(Rate(whole * 100 + hundredths))
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+    use std::{fs, println};
+
+    const CODES: &str = include_str!("../../node/genesis/codes.txt");
+
+    /// A file that nobody here wrote, or `None` with a line that says so.
+    fn shared(path: &str) -> Option<String> {
+        let path = format!("{}/../../shared/data/{path}", env!("CARGO_MANIFEST_DIR"));
+        match fs::read(&path) {
+            Ok(bytes) => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+            Err(_) => {
+                println!("passed over: {path} is not here");
+                None
+            }
+        }
+    }
+
+    /// The codes of a list that are in force on a day, as the list writes them.
+    fn on(list: CodeList, day: &str) -> BTreeSet<u16> {
+        let day = Date::parse(day).unwrap();
+        let records = parse(CODES).unwrap();
+        records.iter().filter(|r| r.list == list && r.valid_on(day)).map(|r| r.code).collect()
+    }
+
+    /// The numbers in a column of a semicolon list, where another column tells that they count.
+    fn column(text: &str, place: usize, counts: impl Fn(&[&str]) -> bool) -> BTreeSet<u16> {
+        let rows = text.lines().map(|line| line.split(';').collect::<Vec<_>>());
+        let own = rows.filter(|row| row.len() > place && counts(row));
+        own.filter_map(|row| row[place].parse().ok()).collect()
+    }
+
+    #[test]
+    fn a_line_that_is_no_code_is_named_with_its_number() {
+        for (text, words) in [
+            ("\n art 7x 2020-01-01 -", "line 2: \"7x\" is not a code of one to four digits"),
+            ("arts 70 2020-01-01 -", "line 1: arts is no list"),
+            (
+                "art 70 2020-02-30 -",
+                "line 1: 2020-02-30 is not a date between 1900-01-01 and 9999-12-31; write it as YYYY-MM-DD",
+            ),
+            ("art 70 2020-01-02 2020-01-01", "line 1: 2020-01-02 to 2020-01-01 ends before it begins"),
+            ("art 70 2020-01-01 - fond", "line 1: fond is no word"),
+            ("art 70 2020-01-01 - operating=2,1", "line 1: 2,1 is not in order"),
+            ("vat 1 2020-01-01 - rate=2500", "line 1: 2500 is not a rate such as 25 or 11,11"),
+        ] {
+            let words = format!("{words}; write LIST CODE FROM TO [WORD...] as the file's head explains");
+            assert_eq!(parse(text).unwrap_err().to_string(), words);
+        }
+        assert_eq!(
+            parse("art 70 2020-01-01 -\nart 70 2019-01-01 2020-01-01").unwrap_err().to_string(),
+            "art 70: the span from 2020-01-01 begins before an earlier one ends; make them follow each other"
+        );
+        let [code] = &parse("# fish\nvat 12 2020-01-01 - rate=11,11 deductible # raw").unwrap()[..] else {
+            panic!("one code");
+        };
+        assert_eq!((code.rate, code.deductible, code.compensable), (Some(Rate(1111)), true, false));
+    }
+
+    #[test]
+    fn the_rate_of_each_day_is_the_one_that_was_in_force() {
+        let records = parse(CODES).unwrap();
+        for (code, day, rate) in [
+            (1, "2005-01-01", 2500),
+            (11, "2011-12-31", 1400),
+            (11, "2012-01-01", 1500),
+            (13, "2013-06-01", 800),
+            (13, "2016-01-01", 1000),
+            (13, "2020-03-31", 1200),
+            (13, "2020-04-01", 600),
+            (33, "2021-09-30", 600),
+            (33, "2021-10-01", 1200),
+        ] {
+            let day = Date::parse(day).unwrap();
+            let mut found =
+                records.iter().filter(|r| r.list == CodeList::Vat && r.code == code && r.valid_on(day));
+            assert_eq!(found.next().unwrap().rate, Some(Rate(rate)), "{code} on {day}");
+            assert!(found.next().is_none());
+        }
+    }
+
+    #[test]
+    fn l3_the_lists_of_2024_are_those_the_tax_administration_published() {
+        let Some(text) = shared("skatteetaten-saf-t/codes/KOSTRA_Arts_2024_kommuner.csv") else { return };
+        let published = column(&text, 2, |_| true);
+        // Arts are written with three digits and come first; chapters follow from 10 on.
+        let arts: BTreeSet<u16> = text
+            .lines()
+            .map(|line| line.split(';').nth(2).unwrap_or_default())
+            .skip(1)
+            .take_while(|code| *code != "10")
+            .map(|code| code.parse().unwrap())
+            .collect();
+        let ours = on(CodeList::Art, "2024-12-31");
+        assert_eq!(ours, arts);
+        let chapters: BTreeSet<u16> = text
+            .lines()
+            .map(|line| line.split(';').nth(2).unwrap_or_default())
+            .skip_while(|code| *code != "10")
+            .map(|code| code.parse().unwrap())
+            .collect();
+        assert!(published.is_superset(&arts));
+        // Statistics Norway accepts chapter 28, which this list leaves out.
+        let mut ours = on(CodeList::Chapter, "2024-12-31");
+        assert!(ours.remove(&28));
+        assert_eq!(ours, chapters);
+    }
+
+    #[test]
+    fn l3_the_states_chart_is_the_one_the_tax_administration_published() {
+        let Some(text) = shared("skatteetaten-saf-t/codes/STAT_Grouping_Category_Code.csv") else { return };
+        let published = column(&text, 2, |row| row[0] == "KS" && !row[3].starts_with("Reservert"));
+        assert_eq!(on(CodeList::StateAccount, "2026-01-01"), published);
+    }
+
+    #[test]
+    fn l4_the_vat_codes_are_those_the_tax_administration_published() {
+        let Some(text) = shared("skatteetaten-saf-t/codes/Standard_Tax_Codes.csv") else { return };
+        assert_eq!(on(CodeList::Vat, "2026-01-01"), column(&text, 0, |_| true));
+        let Some(text) = shared("skatteetaten-mva-melding/codes/mvaKodeSAFT.xml") else { return };
+        let Some(rates) = shared("skatteetaten-mva-melding/codes/sats.xml") else { return };
+        let inner = |text: &str, tag: &str| {
+            let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+            rest.split_once(&format!("</{tag}>")).map(|(inner, _)| String::from(inner))
+        };
+        let records = parse(CODES).unwrap();
+        let mut compared = 0;
+        for code in text.split("<kode>").skip(1) {
+            let number: u16 = inner(code, "tekniskNavn").unwrap().parse().unwrap();
+            let own: Vec<&CodeRecord> =
+                records.iter().filter(|r| r.list == CodeList::Vat && r.code == number).collect();
+            let compensable = inner(code, "kompensasjon").is_some_and(|word| word == "SANN");
+            assert!(own.iter().all(|r| r.compensable == compensable), "compensation of {number}");
+            let Some(kind) = inner(code, "satstype") else { continue };
+            for rate in rates.split("<kode>").skip(1) {
+                let (Some(from), Some(of)) = (inner(rate, "fradato"), inner(rate, "satstype")) else {
+                    continue;
+                };
+                let from = Date::parse(&from).unwrap();
+                if of == kind && own.first().is_some_and(|first| first.from <= from) {
+                    let expected = percent(&inner(rate, "tekniskNavn").unwrap()).unwrap();
+                    let found = own.iter().find(|r| r.valid_on(from)).unwrap();
+                    assert_eq!(found.rate, Some(expected), "{number} on {from}");
+                    let to = inner(rate, "tildato").map_or(Date::MAX, |to| Date::parse(&to).unwrap());
+                    assert!(found.to >= to, "{number} until {to}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 20, "{compared} rates compared");
+    }
+
+    #[test]
+    fn l3_every_combination_a_municipality_reported_for_2019_is_in_force_then() {
+        let Some(text) = shared("ssb-kostra/samples/0A_V2019_K4_R040200_OK.dat") else { return };
+        let records = parse(CODES).unwrap();
+        let day = Date::parse("2019-12-31").unwrap();
+        let find = |list, code: &str| {
+            let code = code.trim().parse::<u16>().unwrap();
+            records.iter().find(|r| r.list == list && r.code == code && r.valid_on(day) && r.municipality)
+        };
+        let mut rows = 0;
+        for row in text.lines() {
+            let class = if &row[31..32] == "0" { Class::Investment } else { Class::Operating };
+            let function = find(CodeList::Function, &row[32..36]).unwrap_or_else(|| panic!("{row}"));
+            let art = find(CodeList::Art, &row[36..39]).unwrap_or_else(|| panic!("{row}"));
+            let account = Account::kostra(class, function.code, art.code);
+            assert!(if class == Class::Investment { art.investment } else { art.operating }, "{row}");
+            assert_eq!(goes_with(account, art, function.code), Ok(()));
+            rows += 1;
+        }
+        assert_eq!(rows, 1644);
+    }
+}

@@ -203,7 +203,7 @@ pub enum Refusal {
         date: Date,
     },
     /// Rule L3: the code is in force, but not for this kind of entity.
-    #[error("{} is not for {entity}, a {kind}; use a code of its own list", .list.name(*.code))]
+    #[error("{} is not for {entity} ({kind}); use a code of its own list", .list.name(*.code))]
     CodeNotForKind {
         /// The list.
         list: CodeList,
@@ -250,7 +250,7 @@ pub enum Refusal {
         account: Account,
     },
     /// Rule L3: the account belongs to another chart.
-    #[error("account {account} is not of the chart of {entity}, a {kind}; code the line by that chart")]
+    #[error("account {account} is not of the chart of {entity} ({kind}); code the line by that chart")]
     WrongChart {
         /// The account.
         account: Account,
@@ -266,7 +266,7 @@ pub enum Refusal {
         code: u16,
     },
     /// Rule L4: the buyer may not treat VAT of this code so.
-    #[error("VAT code {code} may not be treated as {regime} by {entity}, a {kind}; use another regime")]
+    #[error("VAT code {code} may not be treated as {regime} by {entity} ({kind}); use another regime")]
     VatRegime {
         /// The code.
         code: u16,
@@ -278,9 +278,7 @@ pub enum Refusal {
         kind: EntityKind,
     },
     /// Rule L4: VAT totals and lines name different codes, or the totals are out of order.
-    #[error(
-        "VAT totals: expected code {expected:?}, found {found:?}; give one total per code of the lines, in order"
-    )]
+    #[error("VAT totals: expected {}, found {}; give one total per code of the lines, in order", code_or_none(.expected), code_or_none(.found))]
     VatTotals {
         /// The code due at this place, if any.
         expected: Option<u16>,
@@ -637,4 +635,8 @@ impl Refusal {
             }
         }
     }
+}
+
+fn code_or_none(code: &Option<u16>) -> String {
+    code.map_or_else(|| "none".into(), |code| CodeList::Vat.name(code))
 }

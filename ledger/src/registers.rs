@@ -202,6 +202,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Number of records in the register.
+    #[expect(clippy::len_without_is_empty, reason = "a draft is no collection; nobody asks")]
     pub fn len<R: Stored>(&self) -> u64 {
         R::delta(&self.own).len()
     }

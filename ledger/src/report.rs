@@ -1,4 +1,5 @@
-//! Books as plain text: the journal, the trial balance, and the journal in hledger's format.
+//! Books as plain text: the journal, the general ledger of an account, the trial balance, and the
+//! journal in hledger's format.
 //!
 //! Reports are stable: the same entries and captions give the same bytes, so tests compare them as
 //! they stand and two people may compare what they were shown. They leave out what proves them
@@ -15,9 +16,10 @@ use alloc::vec::Vec;
 use crate::account::Account;
 use crate::amount::{Amount, Total};
 use crate::entity::OrgNumber;
-use crate::entry::{JournalEntry, Posting};
+use crate::entry::{JournalEntry, Posting, Voucher};
+use crate::postings::ChainedPosting;
 use crate::records::AccountRecord;
-use crate::time::Period;
+use crate::time::{Date, Period};
 
 /// What a reader is told beside the codes. The ledger keeps no texts, so the caller brings them.
 #[derive(Clone, Copy)]
@@ -58,8 +60,7 @@ pub fn journal<'a>(entries: impl IntoIterator<Item = &'a JournalEntry>, captions
         let (entry_debit, entry_credit) = JournalEntry::totals(&entry.postings);
         debit.0 += entry_debit.0;
         credit.0 += entry_credit.0;
-        let same_year = entry.voucher.year == entry.date.year();
-        let voucher = if same_year { entry.voucher.number.to_string() } else { entry.voucher.to_string() };
+        let voucher = short(entry.voucher, entry.date);
         let of = if several { format!("{}  ", entry.entity) } else { String::new() };
         rows.push(Row::Text(format!("{}  {of}voucher {voucher}  {}", entry.date, captions.about(entry))));
         for posting in &entry.postings {
@@ -115,6 +116,42 @@ pub fn trial_balance<'a>(
     render(&rows)
 }
 
+/// The general ledger (hovedbok) of one account in one period: its postings in the order of booking,
+/// each with its voucher, its counterparty and the balance after it, debit positive; totals last.
+///
+/// The postings are taken as given: that they are all there are is for `postings` to verify.
+pub fn general_ledger<'a>(
+    record: &AccountRecord,
+    postings: impl IntoIterator<Item = &'a ChainedPosting>,
+    captions: &Captions<'_>,
+) -> String {
+    let AccountRecord { entity, account, period, opening, .. } = *record;
+    let columns = ["debit", "credit", "balance"].map(String::from);
+    let mut rows = vec![
+        Row::Text(format!("{entity}  {period}  {}", captions.label(entity, account))),
+        Row::Amounts(String::new(), columns.to_vec()),
+        Row::Amounts("Opening".to_string(), vec![String::new(), String::new(), opening.to_string()]),
+    ];
+    let (mut debit, mut credit, mut balance) = (Total::default(), Total::default(), opening);
+    for ChainedPosting { voucher, date, posting, .. } in postings {
+        let amount = posting.amount;
+        balance.add(amount);
+        let party = posting.counterparty.map(|party| format!("  {party}")).unwrap_or_default();
+        let label = format!("{date}  voucher {}{party}", short(*voucher, *date));
+        let amounts = if amount.0 > 0 {
+            debit.add(amount);
+            [amount.to_string(), String::new(), balance.to_string()]
+        } else {
+            credit.0 -= i128::from(amount.0);
+            [String::new(), Total(-i128::from(amount.0)).to_string(), balance.to_string()]
+        };
+        rows.push(Row::Amounts(label, amounts.to_vec()));
+    }
+    let sums = [debit, credit, balance].map(|sum| sum.to_string());
+    rows.push(Row::Amounts("Total".to_string(), sums.to_vec()));
+    render(&rows)
+}
+
 /// The journal as hledger and ledger read it: accounts are
 /// `entity:class:function:art`, `entity:2:chapter:sector` or `entity:number`, debit is positive,
 /// the voucher stands as the transaction's code, dimensions as tags.
@@ -140,6 +177,11 @@ pub fn hledger<'a>(entries: impl IntoIterator<Item = &'a JournalEntry>, captions
         text.push('\n');
     }
     text
+}
+
+/// A voucher's number, with its year only where that is not the date's.
+fn short(voucher: Voucher, date: Date) -> String {
+    if voucher.year == date.year() { voucher.number.to_string() } else { voucher.to_string() }
 }
 
 fn tags(entry: &JournalEntry, posting: &Posting) -> Vec<String> {
@@ -202,9 +244,9 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::LeafIndex;
     use crate::digest::Digest;
-    use crate::entry::{Rate, Regime, Vat, Voucher};
-    use crate::time::Date;
+    use crate::entry::{Rate, Regime, Vat};
 
     fn stavanger() -> OrgNumber {
         OrgNumber::new(964_965_226).unwrap()
@@ -290,6 +332,36 @@ mod tests {
     2.10.320                  50 000,00         0,00         0,00    50 000,00
     2.35.200                 -75 000,00         0,00   100 000,00  -175 000,00
     Total                          0,00   100 000,00   100 000,00         0,00
+"
+        );
+    }
+
+    #[test]
+    fn an_account_reads_from_its_opening_to_its_closing_balance() {
+        let posting = |date: &str, number, ore, counterparty: Option<u32>| ChainedPosting {
+            voucher: Voucher { year: 2026, number },
+            date: Date::parse(date).unwrap(),
+            leaf: LeafIndex(2),
+            line: 0,
+            posting: Posting {
+                counterparty: counterparty.map(|number| OrgNumber::new(number).unwrap()),
+                ..Posting::new(Account::parse("2.35.200").unwrap(), Amount(ore))
+            },
+        };
+        let postings = [
+            posting("2026-05-04", 412, -12_500_000, Some(123_456_785)),
+            posting("2026-05-20", 1413, 12_500_000, None),
+        ];
+        let record = account("2.35.200", "2026-05", [-900_000_000, 12_500_000, 12_500_000]);
+        assert_eq!(
+            general_ledger(&record, &postings, &Captions::NONE),
+            "\
+964965226  2026-05  2.35.200
+                                                debit         credit        balance
+    Opening                                                           -9 000 000,00
+    2026-05-04  voucher 412  123456785                    125 000,00  -9 125 000,00
+    2026-05-20  voucher 1413               125 000,00                 -9 000 000,00
+    Total                                  125 000,00     125 000,00  -9 000 000,00
 "
         );
     }

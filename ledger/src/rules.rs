@@ -7,6 +7,7 @@
 //!
 //! Invariant: a [`Plan`] exists only because `check` found no rule against it on that draft.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::account::Account;
@@ -28,6 +29,9 @@ mod parties;
 mod payment;
 mod period;
 mod vat;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use payment::end_to_end_id;
 
@@ -51,13 +55,13 @@ enum Effect {
     Period(PeriodRecord),
     /// A document is registered.
     Registration {
-        document: DocumentRecord,
+        document: Box<DocumentRecord>,
         /// The invoice that a credit note is set off against.
-        invoice: Option<DocumentRecord>,
+        invoice: Option<Box<DocumentRecord>>,
     },
     /// A document takes a step.
     Step {
-        document: DocumentRecord,
+        document: Box<DocumentRecord>,
         /// The bank entry that the step uses.
         bank: Option<Digest>,
     },
@@ -130,16 +134,16 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
             document.leaf = leaf;
             document.buyer_voucher = voucher(document.buyer);
             document.seller_voucher = voucher(document.id.seller);
-            draft.put(document);
+            draft.put(*document);
             if let Some(invoice) = invoice {
-                draft.put(invoice);
+                draft.put(*invoice);
             }
         }
         Effect::Step { mut document, bank } => {
             document.buyer_payment_voucher = voucher(document.buyer).or(document.buyer_payment_voucher);
             document.seller_payment_voucher = voucher(document.id.seller).or(document.seller_payment_voucher);
             let entity = document.buyer;
-            let document = draft.put(document);
+            let document = draft.put(*document);
             if let Some(entry) = bank {
                 draft.put(BankEntryRecord { entity, entry, document });
             }
@@ -285,3 +289,9 @@ impl<'d> Case<'d> {
 
 /// What the rules of one operation give.
 type Decided = Result<(Effect, Vec<Planned>), Refusal>;
+
+impl Effect {
+    fn step(document: DocumentRecord, bank: Option<Digest>) -> Self {
+        Self::Step { document: Box::new(document), bank }
+    }
+}

@@ -3,3 +3,16 @@
 //! `validator` and `pool` are as pure as the crates they join; `run` is the only place where an
 //! action touches the world; the other modules are the world's ends: `store` (disk), `network`
 //! (peers), `rpc` (clients), `keys` and `config` (the operator).
+
+pub mod config;
+pub mod cosigning;
+pub mod handle;
+pub mod intake;
+pub mod keeper;
+pub mod keys;
+pub mod network;
+pub mod pool;
+pub mod recover;
+pub mod run;
+pub mod store;
+pub mod validator;

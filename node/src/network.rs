@@ -27,7 +27,6 @@ mod swarm;
 mod tests;
 mod wire;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 

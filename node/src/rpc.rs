@@ -21,7 +21,6 @@ mod submit;
 mod text;
 mod views;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +37,13 @@ use utoipa::Path as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use metrics::Metrics;
 pub use server::{CONNECTIONS_MAX, HEADER_TIME_MAX, STALL_TIME_MAX};
 
 use crate::handle::NodeHandle;
+use crate::run::Health;
 use crate::store::{Store, StoreError};
 use crate::validator::Validator;
+use metrics::Metrics;
 use problem::Problem;
 
 /// The loop answers questions between two steps; a step that takes longer than this is a fault.
@@ -53,22 +53,16 @@ const LARGE_READS_MAX: usize = 8;
 /// How long a request waits for its turn among the large reads.
 const TURN_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Serves until `shutdown` is done, then closes within some seconds. `listener` is bound by the
-/// caller; TLS and access from outside are a gateway's business, never a validator's.
+/// Serves until `stop` turns true, then closes within some seconds. `listener` is bound by the
+/// caller; TLS, and who may reach the port, are a gateway's business, never a validator's.
 pub async fn serve(
     listener: TcpListener,
     node: NodeHandle,
-    metrics: Metrics,
-    shutdown: impl Future<Output = ()> + Send,
+    health: watch::Receiver<Health>,
+    stop: watch::Receiver<bool>,
 ) {
-    let (stop, stopped) = watch::channel(false);
-    let router = router(Rpc::new(node, metrics, stopped.clone()));
-    let stopping = async {
-        shutdown.await;
-        // The receivers are held here, so there is somebody to tell.
-        let _ = stop.send(true);
-    };
-    tokio::join!(stopping, server::serve(listener, router, stopped));
+    let router = router(Rpc::new(node, health, stop.clone()));
+    server::serve(listener, router, stop).await;
 }
 
 /// The API description, as served at /openapi.json and kept in specs/openapi.json.
@@ -83,6 +77,7 @@ pub fn openapi_json() -> String {
 #[derive(Clone)]
 struct Rpc {
     node: NodeHandle,
+    health: watch::Receiver<Health>,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
     large_reads: Arc<Semaphore>,
@@ -92,10 +87,11 @@ struct Rpc {
 }
 
 impl Rpc {
-    fn new(node: NodeHandle, metrics: Metrics, stop: watch::Receiver<bool>) -> Self {
+    fn new(node: NodeHandle, health: watch::Receiver<Health>, stop: watch::Receiver<bool>) -> Self {
         Self {
             node,
-            metrics,
+            health,
+            metrics: Metrics::default(),
             stop,
             large_reads: Arc::new(Semaphore::new(LARGE_READS_MAX)),
             listeners: Arc::new(Semaphore::new(events::LISTENERS_MAX)),

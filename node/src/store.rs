@@ -14,7 +14,7 @@
 //! | `blocks` | block 32 | 0, epoch 8, view 8 (undecided) or 1, height 8 (final) |
 //! | `finalized` | height 8 | whole 1, first leaf 8, leaves 4, [`FinalizedBlock`] |
 //! | `leaves` | first leaf 8 | up to 64 leaves, each: length 2, bytes |
-//! | `tiles` | level 1, tile 8, column 2 | hashes from that column on (C2SP tlog-tiles) |
+//! | `tiles` | level 1, tile 8 | its hashes so far, up to 256 (C2SP tlog-tiles) |
 //! | `transactions` | transaction id 32 | leaf 8 |
 //! | `journal` | entity 4, year 2, first voucher 8 | for each voucher on: leaf 8, entry 2 |
 //! | `postings` | entity 4, account 7, period 4, first number 8 | for each number on: leaf 8, entry 2, line 2 |
@@ -48,7 +48,7 @@ use ledger::codec::{self, CodecError};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::entry::Voucher;
-use ledger::tiles::{TILE_WIDTH, TilePart};
+use ledger::tiles::TILE_WIDTH;
 use ledger::time::Period;
 use ledger::transaction::{SignedTransaction, TransactionId};
 use rocksdb::{DB, WriteBatch, WriteOptions};
@@ -198,6 +198,17 @@ pub struct PostingRow {
     pub line: u16,
 }
 
+/// A tile of the log (C2SP tlog-tiles).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileRow {
+    /// Its level; level 0 holds leaf hashes.
+    pub level: u8,
+    /// Its position within the level.
+    pub index: u64,
+    /// Its hashes so far, 32 bytes each, at most [`TILE_WIDTH`] of them.
+    pub hashes: Vec<u8>,
+}
+
 /// A posted block with all that is found again by it.
 #[derive(Clone, Copy, Debug)]
 pub struct PostedBlock<'a> {
@@ -213,8 +224,8 @@ pub struct PostedBlock<'a> {
     pub journal: &'a [JournalRow],
     /// Its postings.
     pub postings: &'a [PostingRow],
-    /// What its leaves add to the log's tiles (`ledger::tiles::append`).
-    pub tiles: &'a [TilePart],
+    /// The tiles of the log that its leaves changed, each with all its hashes.
+    pub tiles: &'a [TileRow],
 }
 
 /// How far the chain on this disk reaches.
@@ -483,7 +494,7 @@ impl Batch {
         }
         self.journal(posted.journal);
         self.postings(posted.postings);
-        posted.tiles.iter().for_each(|part| self.tile(part));
+        posted.tiles.iter().for_each(|tile| self.tile(tile));
     }
 
     /// Keeps leaves from an index on. For genesis; [`Batch::posted`] does it for a block.
@@ -507,10 +518,10 @@ impl Batch {
         }
     }
 
-    /// Keeps what a tile of the log gained. For genesis; [`Batch::posted`] does it for a block.
-    pub fn tile(&mut self, part: &TilePart) {
-        let hashes: Vec<u8> = part.hashes.iter().flat_map(|hash| hash.0).collect();
-        self.put(Column::Tiles, columns::tile_key(part.level, part.index, part.column), hashes);
+    /// Keeps a tile of the log in place of what it held before. For genesis; [`Batch::posted`] does it
+    /// for a block.
+    pub fn tile(&mut self, tile: &TileRow) {
+        self.put(Column::Tiles, columns::tile_key(tile.level, tile.index), &tile.hashes);
     }
 
     /// Keeps the newest certified checkpoint, in place of the one before.

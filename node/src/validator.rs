@@ -104,7 +104,7 @@ pub enum Event {
 
 /// What the run loop must do. All of a call's `Persist…` are made durable, in one batch, before any
 /// of the others is carried out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Action {
     /// Keep our own statement.
     PersistVote(Statement),
@@ -205,7 +205,7 @@ pub enum Outcome {
 }
 
 /// Settings of a validator, beside those of consensus.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Timers and windows of consensus.
     pub consensus: Config,
@@ -264,7 +264,7 @@ impl Validator {
             genesis: ledger.genesis_header().clone(),
             vote_from: View(0),
         };
-        let (core, effects) = Consensus::new(settings.consensus, start, consensus, now);
+        let (core, effects) = Consensus::new(settings.consensus.clone(), start, consensus, now);
         let head = ledger.head();
         let mut cosigning = Cosigning::new(trust, certified);
         cosigning.reached(head.log.size(), head.log.root());

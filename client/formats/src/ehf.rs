@@ -131,6 +131,7 @@ pub fn check(bytes: &[u8], options: &Options) -> Result<Accepted, Refused> {
     check.stop()?;
     structure::check(&mut check, &tree);
     parties::check(&mut check);
+    check.stop_if_unreadable()?;
     let figures = arithmetic::Figures::read(&check);
     arithmetic::check(&mut check, &figures);
     ours::check(&mut check, &figures, options);

@@ -147,3 +147,42 @@ impl Values<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOKING: &str = include_str!("../../../node/genesis/booking.txt");
+
+    #[test]
+    fn the_booking_accounts_read_as_the_worked_examples_need_them() {
+        let record = parse(BOOKING).unwrap();
+        assert_eq!(record.municipality.payable_chapter, 35);
+        assert_eq!(record.municipality.compensation, Account::balance(16, 610));
+        assert_eq!(record.private.rounding, Account::private(7770));
+        assert_eq!(record.outputs.first(), Some(&OutputCode { input: 0, output: 6 }));
+        assert_eq!(record.version, 1);
+    }
+
+    #[test]
+    fn a_value_that_is_missing_stands_twice_or_is_unknown_is_named() {
+        let without = BOOKING.replace("private.rounding", "# private.rounding");
+        for (text, words) in [
+            (without, "private.rounding: 0 values; give it once, as booking.txt explains"),
+            (
+                alloc::format!("{BOOKING}\nstate.bank S195"),
+                "state.bank: 2 values; give it once, as booking.txt explains",
+            ),
+            (
+                BOOKING.replace("private.bank        1920", "private.bank 1.1"),
+                "private.bank: 1.1 is no account such as 2.35.200; give it once, as booking.txt explains",
+            ),
+            (
+                alloc::format!("{BOOKING}\nprivate.cash 1900"),
+                "private.cash is no value of this file; correct or remove it",
+            ),
+        ] {
+            assert_eq!(parse(&text).unwrap_err().to_string(), words);
+        }
+    }
+}

@@ -512,3 +512,61 @@ proptest! {
         prop_assert_eq!(staging.register_roots(), direct.register_roots());
     }
 }
+
+/// `cargo test --release -p ledger --lib -- --ignored --nocapture what_executing_costs`
+#[test]
+#[ignore = "a measurement: prints what a validator's books do for a transaction, against one signature check"]
+fn what_executing_costs_stays_near_what_a_signature_check_costs() {
+    extern crate std;
+    use std::time::Instant;
+
+    let mut ledger = ledger();
+    let sample = invoice(&ledger, 0, 100);
+    let message = sample.transaction().signed_bytes(&ledger.chain());
+    let signature = sample.signed().signatures[0];
+    let begun = Instant::now();
+    assert!((0..1000).all(|_| signature.key.verify(&message, &signature.signature)));
+    let check_ns = begun.elapsed().as_nanos() / 1000;
+    std::println!("one signature check alone {check_ns} ns");
+    let (blocks, size) = (60u64, 1000u64);
+    let mut sums = [0u128; 3];
+    for view in 1..=blocks {
+        let chain = ledger.chain();
+        let transactions: Vec<VerifiedTransaction> = (0..size)
+            .map(|i| {
+                let mut signed = sample.signed().clone();
+                let number = view * size + i;
+                signed.transaction.id.number[..8].copy_from_slice(&number.to_le_bytes());
+                if let Operation::RegisterDocument(document) = &mut signed.transaction.operation {
+                    document.id.number = InvoiceNumber::new(number.to_string()).unwrap();
+                }
+                VerifiedTransaction::from_own_store(signed, &chain)
+            })
+            .collect();
+        let staged = ledger.propose(&Parent::Finalized, slot(view), &mut transactions.into_iter()).staged;
+        let begun = Instant::now();
+        let verified = ledger.verify(&Parent::Finalized, staged.block()).unwrap();
+        sums[0] += begun.elapsed().as_nanos();
+        let begun = Instant::now();
+        let places = verified.postings().len();
+        sums[1] += begun.elapsed().as_nanos();
+        assert_eq!(places, 8 * size as usize);
+        let begun = Instant::now();
+        ledger.post(&verified);
+        sums[2] += begun.elapsed().as_nanos();
+        if view % 20 == 0 {
+            let each = sums.map(|sum| sum / u128::from(20 * size));
+            let tenths = 10 * each.iter().sum::<u128>() / check_ns;
+            std::println!(
+                "after {} invoices, ns each: execute {}, index {}, post {}; {},{} signature checks",
+                view * size,
+                each[0],
+                each[1],
+                each[2],
+                tenths / 10,
+                tenths % 10
+            );
+            sums = [0; 3];
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Documents: registered and booked on both sides, attested, approved. Rules L2, L3, L6, L7, L18.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Case, Decided, Effect, payment, period, vat};
@@ -48,9 +49,9 @@ pub(super) fn register(case: &Case<'_>, document: &Document) -> Decided {
     let lines: Vec<(OrgNumber, Account)> =
         document.lines.iter().map(|line| (document.buyer, line.account)).collect();
     case.check_accounts(parties, &entries, &lines)?;
-    let record = record(case, document, signer.index, set_off);
-    let invoice = set_off.map(|invoice| credited(invoice, document));
-    Ok((Effect::Registration { document: record, invoice }, entries))
+    let registered = Box::new(record(case, document, signer.index, set_off));
+    let invoice = set_off.map(|invoice| Box::new(credited(invoice, document)));
+    Ok((Effect::Registration { document: registered, invoice }, entries))
 }
 
 /// Rule L21.
@@ -156,7 +157,7 @@ pub(super) fn attest(case: &Case<'_>, id: &DocumentId) -> Decided {
     payment::needs(found, &[Status::Registered])?;
     let document =
         DocumentRecord { status: Status::Attested, attested_by: Some(signer.index), ..found.clone() };
-    Ok((Effect::Step { document, bank: None }, Vec::new()))
+    Ok((Effect::step(document, None), Vec::new()))
 }
 
 /// Approves an attested document. Needs an approver of the buyer who neither registered nor
@@ -170,5 +171,5 @@ pub(super) fn approve(case: &Case<'_>, id: &DocumentId) -> Decided {
     payment::needs(found, &[Status::Attested])?;
     let document =
         DocumentRecord { status: Status::Approved, approved_by: Some(signer.index), ..found.clone() };
-    Ok((Effect::Step { document, bank: None }, Vec::new()))
+    Ok((Effect::step(document, None), Vec::new()))
 }

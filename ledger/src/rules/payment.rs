@@ -45,7 +45,7 @@ pub(super) fn order(case: &Case<'_>, id: &DocumentId, amount: Amount) -> Decided
         ordered_by: Some(signer.index),
         ..found.clone()
     };
-    Ok((Effect::Step { document, bank: None }, Vec::new()))
+    Ok((Effect::step(document, None), Vec::new()))
 }
 
 /// The bank paid what was ordered, or the seller refunded a credit note: cash moves on both sides.
@@ -72,7 +72,7 @@ pub(super) fn settle(
         reason: None,
         ..found.clone()
     };
-    Ok((Effect::Step { document, bank: Some(bank.entry) }, entries))
+    Ok((Effect::step(document, Some(bank.entry)), entries))
 }
 
 /// The bank refused the order: it is void and may be given again.
@@ -84,7 +84,7 @@ pub(super) fn reject(case: &Case<'_>, id: &DocumentId, reason: ReasonCode, bank:
     unused(case, found, bank)?;
     let document =
         DocumentRecord { status: Status::Approved, bank: Some(*bank), reason: Some(reason), ..found.clone() };
-    Ok((Effect::Step { document, bank: Some(bank.entry) }, Vec::new()))
+    Ok((Effect::step(document, Some(bank.entry)), Vec::new()))
 }
 
 /// The bank returned what it had paid: the cash entries are reversed in full.
@@ -111,7 +111,7 @@ pub(super) fn give_back(
         reason: Some(reason),
         ..found.clone()
     };
-    Ok((Effect::Step { document, bank: Some(bank.entry) }, entries))
+    Ok((Effect::step(document, Some(bank.entry)), entries))
 }
 
 /// Rule L18: the document is where this step begins; the first of `from` is named otherwise.

@@ -15,7 +15,7 @@ use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageAuthenticity
 use libp2p::identity::{self, Keypair};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, NetworkBehaviour, Stream, Swarm, SwarmEvent};
+use libp2p::swarm::{NetworkBehaviour, Stream, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, ping, tcp, yamux};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -91,7 +91,7 @@ struct Task {
     questions: mpsc::Sender<NetworkEvent>,
     presence: watch::Sender<Vec<bool>>,
     metrics: NetworkMetrics,
-    listeners: BTreeMap<ListenerId, Option<Multiaddr>>,
+    listeners: Vec<(ListenerId, Option<Multiaddr>)>,
 }
 
 pub(super) async fn start(
@@ -123,11 +123,11 @@ pub(super) async fn start(
     let topic = IdentTopic::new(format!("hovedbok/{}/transactions", config.chain));
     let setup = |error: &dyn std::fmt::Display| NetworkError::Setup(error.to_string());
     swarm.behaviour_mut().gossip.subscribe(&topic).map_err(|error| setup(&error))?;
-    let mut listeners = BTreeMap::new();
+    let mut listeners = Vec::new();
     for address in &config.listen {
         let refuse = |reason: String| NetworkError::Listen { address: address.clone(), reason };
         let listener = swarm.listen_on(address.clone()).map_err(|error| refuse(error.to_string()))?;
-        listeners.insert(listener, None);
+        listeners.push((listener, None));
     }
 
     let (small, small_events) = mpsc::channel(INBOX_MAX);
@@ -160,7 +160,7 @@ pub(super) async fn start(
         listeners,
     };
     task.await_listeners(&config.listen).await?;
-    let listening: Vec<_> = task.listeners.values().flatten().cloned().collect();
+    let listening: Vec<_> = task.listeners.iter().filter_map(|(_, address)| address.clone()).collect();
     tokio::spawn(task.run(command_queue, batch_queue));
     let events = NetworkEvents {
         small: small_events,
@@ -237,7 +237,7 @@ fn swarm(
         .map_err(|error| setup(&error))?
         .with_behaviour(|_| behaviour)
         .map_err(|error| setup(&error))?;
-    Ok(builder.with_connection_timeout(HANDSHAKE_TIMEOUT).build())
+    Ok(builder.with_swarm_config(|config| config).with_connection_timeout(HANDSHAKE_TIMEOUT).build())
 }
 
 impl Task {
@@ -247,7 +247,7 @@ impl Task {
             reason: reason.into(),
         };
         let deadline = Instant::now() + START_TIMEOUT;
-        while self.listeners.values().any(Option::is_none) {
+        while self.listeners.iter().any(|(_, address)| address.is_none()) {
             tokio::select! {
                 event = self.swarm.select_next_some() => {
                     if let SwarmEvent::ListenerClosed { reason: Err(error), .. } = &event {
@@ -326,7 +326,7 @@ impl Task {
                 tracing::debug!(from = %send_back_addr, %error, "a connection was refused");
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
-                if let Some(known) = self.listeners.get_mut(&listener_id) {
+                if let Some((_, known)) = self.listeners.iter_mut().find(|(id, _)| *id == listener_id) {
                     tracing::info!(%address, "listening");
                     known.get_or_insert(address);
                 }

@@ -188,7 +188,7 @@ impl Listener {
     }
 
     async fn from_store(&self, height: Height) -> Option<PostedEvent> {
-        let chain = self.rpc.node.identity.chain;
+        let chain = *self.rpc.node.identity.trust.chain();
         let finalized = self.rpc.read(move |store| Ok(store.finalized(height)?)).await.ok()??;
         let header = &finalized.block.header;
         let count = finalized.block.transactions.len() as u64;

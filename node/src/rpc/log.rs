@@ -174,7 +174,7 @@ pub(super) async fn block(
     State(rpc): State<Rpc>,
     Params(height): Params<u64>,
 ) -> Result<impl IntoResponse, Problem> {
-    let chain = rpc.node.identity.chain;
+    let chain = *rpc.node.identity.trust.chain();
     let _turn = rpc.turn().await?;
     let view = rpc
         .read(move |store| {

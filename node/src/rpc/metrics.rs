@@ -25,14 +25,12 @@ pub(super) struct Status {
     status: u16,
 }
 
-/// Shared by the RPC and the run loop; cheap to clone.
+/// See the module. Cheap to clone.
 #[derive(Clone)]
-pub struct Metrics {
+pub(super) struct Metrics {
     registry: std::sync::Arc<Registry>,
-    /// Peers connected, our own node not among them. The run loop sets it.
-    pub peers: Gauge,
-    /// 1 once the validator stopped voting for good, else 0. The run loop sets it.
-    pub halted: Gauge,
+    pub(super) peers: Gauge,
+    pub(super) halted: Gauge,
     pub(super) height: Gauge,
     pub(super) view: Gauge,
     pub(super) pool: Gauge,

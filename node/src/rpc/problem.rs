@@ -26,32 +26,32 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::handle::Busy;
 
 /// Media type of RFC 9457.
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Why a request was not carried out (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// `urn:hovedbok:rule:<id>` when a rule of the ledger refuses, else `urn:hovedbok:problem:<name>`.
     #[serde(rename = "type")]
     #[schema(value_type = String, format = "uri", examples("urn:hovedbok:rule:L6"))]
-    pub kind: Cow<'static, str>,
+    pub(super) kind: Cow<'static, str>,
     /// What kind of problem it is; the same for every problem of this type.
     #[schema(value_type = String, examples("used once, for ever"))]
-    pub title: Cow<'static, str>,
+    pub(super) title: Cow<'static, str>,
     /// The HTTP status of the answer; in a batch, the one that the item alone would have had.
     #[schema(minimum = 400, maximum = 599, examples(409))]
-    pub status: u16,
+    pub(super) status: u16,
     /// What was expected, what was found, and the way forward.
     #[schema(examples("document 923609016 8841 2026-03-04 is already registered at leaf 17; do not submit it twice, or correct its number or issue date with the seller"))]
-    pub detail: String,
+    pub(super) detail: String,
     /// Id of the rule that refuses (specs/ledger.md); absent when no rule is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Z][0-9]+$", examples("L6"))]
-    pub rule: Option<&'static str>,
+    pub(super) rule: Option<&'static str>,
     /// Path of the request; absent in the items of a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = "uri-reference", examples("/v1/transactions"))]
-    pub instance: Option<String>,
+    pub(super) instance: Option<String>,
     #[serde(skip)]
     retry_after_s: Option<u32>,
 }
@@ -79,7 +79,7 @@ impl Problem {
     }
 
     /// The ledger refuses a transaction: 409 when an id is taken, 422 otherwise.
-    pub fn refused(refusal: &Refusal) -> Self {
+    pub(super) fn refused(refusal: &Refusal) -> Self {
         let status = match refusal {
             Refusal::IdConflict { .. } | Refusal::DocumentExists { .. } => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -88,7 +88,7 @@ impl Problem {
     }
 
     /// The bytes are no verified transaction (rule L0): 422 when a signature does not hold, else 400.
-    pub fn unreadable(error: &TransactionError) -> Self {
+    pub(super) fn unreadable(error: &TransactionError) -> Self {
         let status = match error {
             TransactionError::BadSignature { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             TransactionError::Codec(_) | TransactionError::SignatureList { .. } => StatusCode::BAD_REQUEST,
@@ -97,46 +97,46 @@ impl Problem {
     }
 
     /// The request is not of the form that the API description gives.
-    pub fn malformed(detail: impl Into<String>) -> Self {
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "the request cannot be read", detail)
     }
 
     /// Nothing of that name is posted here.
-    pub fn not_found(detail: impl Into<String>) -> Self {
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "nothing stands there", detail)
     }
 
     /// The request's body did not arrive in time.
-    pub fn too_slow(detail: impl Into<String>) -> Self {
+    pub(super) fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the request did not arrive in time", detail)
     }
 
     /// The request's body is longer than the limit.
-    pub fn too_large(detail: impl Into<String>) -> Self {
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the request is too large", detail)
     }
 
     /// The request's body is not JSON by its own word.
-    pub fn not_json(detail: impl Into<String>) -> Self {
+    pub(super) fn not_json(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "the body is not declared as JSON", detail)
     }
 
     /// The node cannot do it now.
-    pub fn busy(detail: impl Into<String>, retry_after_s: u32) -> Self {
+    pub(super) fn busy(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let problem = Self::new(status, "busy", "the node cannot do it now", detail);
         Self { retry_after_s: Some(retry_after_s), ..problem }
     }
 
     /// The node is up, but not fit to be relied on.
-    pub fn not_ready(detail: impl Into<String>) -> Self {
+    pub(super) fn not_ready(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let problem = Self::new(status, "not-ready", "the node is not ready", detail);
         Self { retry_after_s: Some(1), ..problem }
     }
 
     /// The node's own store could not be read.
-    pub fn broken(detail: impl Into<String>) -> Self {
+    pub(super) fn broken(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "the node cannot read its own store", detail)
     }
 

@@ -46,10 +46,9 @@ pub(super) struct Newest {
 impl Newest {
     /// Written out here rather than by the running validator, which has better things to do.
     fn new(rpc: &Rpc, certified: &Certified) -> Result<Self, Problem> {
-        let identity = &rpc.node.identity;
-        let note = certified.note(&identity.origin, &identity.validators);
-        let note = CertifiedCheckpoint::parse(&note).map_err(|error| {
-            tracing::error!(%error, size = certified.size, "rpc: checkpoint");
+        let note = certified.note(&rpc.node.identity.trust);
+        let note = note.and_then(|note| CertifiedCheckpoint::parse(&note).ok()).ok_or_else(|| {
+            tracing::error!(size = certified.size, "rpc: a certified checkpoint does not read");
             Problem::broken("the checkpoint does not read; ask another node and tell this one's operator")
         })?;
         Ok(Self { size: certified.size, note: Arc::new(note) })

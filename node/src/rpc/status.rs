@@ -1,7 +1,5 @@
 //! For operators and load balancers: alive, fit to be relied on, and in numbers.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
@@ -13,6 +11,7 @@ use utoipa::ToSchema;
 use super::Rpc;
 use super::problem::{Fixed, Problem, Readiness};
 use super::text::Moment;
+use crate::run::{Health, now};
 use crate::validator::Validator;
 
 /// While transactions wait, a head older than this means that nothing moves: some tens of views.
@@ -27,7 +26,7 @@ const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// The process runs and answers.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Health {
+pub(super) struct Alive {
     /// Always `alive`.
     #[schema(examples("alive"))]
     status: &'static str,
@@ -36,10 +35,10 @@ pub(super) struct Health {
 /// Whether the process is alive. Asks nothing of the validator: restart the process if this fails.
 #[utoipa::path(
     get, path = "/health", tag = "node", operation_id = "health",
-    responses((status = 200, description = "It is", body = Health), Fixed)
+    responses((status = 200, description = "It is", body = Alive), Fixed)
 )]
 pub(super) async fn health() -> impl IntoResponse {
-    ([NO_CACHE], axum::Json(Health { status: "alive" }))
+    ([NO_CACHE], axum::Json(Alive { status: "alive" }))
 }
 
 /// Where the validator stands.
@@ -51,7 +50,6 @@ struct Standing {
     pooled: usize,
     faults: u64,
     quorum: usize,
-    votes: bool,
     payments: u64,
     // Size and newest cosignature time, in seconds.
     certified: Option<(u64, u64)>,
@@ -70,11 +68,10 @@ impl Standing {
             pooled: validator.pooled(),
             faults: validator.faults(),
             quorum: ledger.validators().quorum(),
-            votes: validator.votes(),
             // Each posted transaction uses one payment id.
             payments: registers.iter().find(|r| r.name.as_str() == PaymentRecord::REGISTER).map_or(0, |r| r.length),
             certified: validator.certified().map(|certified| {
-                let times = certified.cosignatures.iter().map(|cosignature| cosignature.timestamp);
+                let times = certified.cosignatures.iter().map(|cosignature| cosignature.time_s);
                 (certified.size, times.max().unwrap_or(0))
             }),
         }
@@ -85,11 +82,11 @@ impl Standing {
     }
 
     /// Why the node is not fit to be relied on, if it is not.
-    fn impediment(&self, peers: i64, halted: bool) -> Option<String> {
+    fn impediment(&self, health: Health, votes: bool) -> Option<String> {
         let age_ms = self.block_age_ms();
-        let connected = usize::try_from(peers).unwrap_or(0) + usize::from(self.votes);
-        let needed = if self.votes { self.quorum } else { 1 };
-        if halted {
+        let connected = health.peers + usize::from(votes);
+        let needed = if votes { self.quorum } else { 1 };
+        if health.halted {
             return Some(
                 "the validator stopped voting for good; read its log, and do not restart it before".to_string(),
             );
@@ -130,7 +127,7 @@ pub(super) struct Ready {
     /// Whether the node votes; a follower does not.
     votes: bool,
     /// Peers connected.
-    peers: i64,
+    peers: usize,
 }
 
 /// Whether to send work here: a quorum is in reach, blocks are posted and certified, and the
@@ -141,16 +138,17 @@ pub(super) struct Ready {
 )]
 pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
     let standing = rpc.ask(Standing::of).await?;
-    let peers = rpc.metrics.peers.get();
-    if let Some(impediment) = standing.impediment(peers, rpc.metrics.halted.get() != 0) {
+    let health = *rpc.health.borrow();
+    let votes = rpc.node.identity.me.is_some();
+    if let Some(impediment) = standing.impediment(health, votes) {
         return Err(Problem::not_ready(impediment));
     }
     let ready = Ready {
         height: standing.height,
         time: ledger::time::Timestamp(standing.time_ms).into(),
         checkpoint_size: standing.certified.map_or(0, |(size, _)| size),
-        votes: standing.votes,
-        peers,
+        votes,
+        peers: health.peers,
     };
     Ok(([NO_CACHE], axum::Json(ready)))
 }
@@ -169,6 +167,9 @@ pub(super) async fn metrics(State(rpc): State<Rpc>) -> Result<impl IntoResponse,
     let set = |gauge: &prometheus_client::metrics::gauge::Gauge, value: u64| {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     };
+    let health = *rpc.health.borrow();
+    set(&metrics.peers, health.peers as u64);
+    set(&metrics.halted, u64::from(health.halted));
     set(&metrics.height, standing.height);
     set(&metrics.view, standing.view);
     set(&metrics.pool, standing.pooled as u64);
@@ -192,8 +193,7 @@ pub(super) async fn openapi(State(rpc): State<Rpc>) -> impl IntoResponse {
 }
 
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    now().0
 }
 
 #[cfg(test)]
@@ -209,28 +209,33 @@ mod tests {
             pooled: 0,
             faults: 0,
             quorum: 3,
-            votes: true,
             payments: 5,
             certified: Some((20, 0)),
         }
     }
 
+    fn health(peers: usize) -> Health {
+        Health { peers, halted: false }
+    }
+
     #[test]
     fn a_validator_cut_off_from_its_quorum_is_not_ready() {
-        assert_eq!(standing().impediment(2, false), None);
-        let impediment = standing().impediment(1, false).unwrap();
+        assert_eq!(standing().impediment(health(2), true), None);
+        let impediment = standing().impediment(health(1), true).unwrap();
         assert!(impediment.starts_with("2 validators in reach, itself included, 3 are needed"), "{impediment}");
-        assert_eq!(Standing { votes: false, ..standing() }.impediment(1, false), None);
-        assert!(standing().impediment(3, true).unwrap().contains("stopped voting for good"));
+        assert_eq!(standing().impediment(health(1), false), None);
+        let halted = Health { peers: 3, halted: true };
+        assert!(standing().impediment(halted, true).unwrap().contains("stopped voting for good"));
     }
 
     #[test]
     fn a_chain_that_rests_is_ready_and_one_that_is_stuck_is_not() {
         let old = Standing { time_ms: now_ms() - 600_000, ..standing() };
-        assert_eq!(old.impediment(3, false), None);
+        assert_eq!(old.impediment(health(3), true), None);
         let stuck = Standing { pooled: 4, ..old };
-        assert!(stuck.impediment(3, false).unwrap().starts_with("4 transactions wait"));
+        assert!(stuck.impediment(health(3), true).unwrap().starts_with("4 transactions wait"));
         let uncertified = Standing { time_ms: now_ms() - 600_000, certified: Some((18, 0)), ..standing() };
-        assert!(uncertified.impediment(3, false).unwrap().contains("the newest certified checkpoint 18"));
+        let impediment = uncertified.impediment(health(3), true).unwrap();
+        assert!(impediment.contains("the newest certified checkpoint 18"), "{impediment}");
     }
 }

@@ -31,9 +31,9 @@ use super::views::PaymentView;
 use crate::validator::Outcome;
 
 /// Transactions in one request.
-pub const BATCH_MAX: usize = 1000;
+pub(super) const BATCH_MAX: usize = 1000;
 /// How long a request waits for its receipts; past it, the answer says what is known.
-pub const RECEIPT_TIME_MAX: Duration = Duration::from_secs(20);
+pub(super) const RECEIPT_TIME_MAX: Duration = Duration::from_secs(20);
 /// Bytes of bodies read and decoded at once, all clients together.
 pub(super) const BODIES_BYTES_MAX: usize = 128 * BODY_BYTES_MAX;
 
@@ -205,7 +205,7 @@ pub(super) async fn submit(
             texts.len()
         )));
     }
-    let chain = rpc.node.identity.chain;
+    let chain = *rpc.node.identity.trust.chain();
     let decoded = tokio::task::spawn_blocking(move || {
         texts.into_iter().map(|text| decode(&text, &chain)).collect::<Vec<_>>()
     });

@@ -21,7 +21,7 @@ macro_rules! forms {
         $($(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub(super) struct $name(String);
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
@@ -38,8 +38,8 @@ macro_rules! forms {
         impl ToSchema for $name {}
 
         impl $name {
-            /// The text.
-            pub fn as_str(&self) -> &str {
+            #[cfg(test)]
+            pub(super) fn as_str(&self) -> &str {
                 &self.0
             }
         })*

@@ -16,30 +16,30 @@ use super::text::{AccountCode, Day, Hex, Moment, Money, Month, Number, Organisat
 
 /// An entity of the register.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct EntityView {
+pub(super) struct EntityView {
     /// Organisation number.
-    pub number: Organisation,
+    pub(super) number: Organisation,
     /// What it is.
-    pub kind: KindView,
+    pub(super) kind: KindView,
     /// Registered name of the legal person.
     #[schema(examples("Stavanger kommune"))]
-    pub name: String,
+    pub(super) name: String,
     /// Sector code that others use in their balance accounts for it.
-    pub sector: u16,
+    pub(super) sector: u16,
     /// First period of its books; absent when it keeps none here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub books_from: Option<Month>,
+    pub(super) books_from: Option<Month>,
     /// Whether its opening balance is booked.
-    pub opened: bool,
+    pub(super) opened: bool,
     /// Which check digit its bank demands of a payment reference (KID).
-    pub kid: KidView,
+    pub(super) kid: KidView,
 }
 
 /// Kinds of entities.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum KindView {
+pub(super) enum KindView {
     /// Municipality (kommune).
     Municipality,
     /// County (fylkeskommune).
@@ -55,7 +55,7 @@ pub enum KindView {
 /// Check digits of payment references.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum KidView {
+pub(super) enum KidView {
     /// Any reference, or none.
     None,
     /// MOD 10.
@@ -94,19 +94,19 @@ impl From<&EntityRecord> for EntityView {
 
 /// One accounting period of an entity.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct PeriodView {
+pub(super) struct PeriodView {
     /// The period.
-    pub period: Month,
+    pub(super) period: Month,
     /// Whether it is closed to postings.
-    pub closed: bool,
+    pub(super) closed: bool,
     /// How many accounts have postings in it; as many account records exist, and no more.
-    pub accounts: u64,
+    pub(super) accounts: u64,
     /// How many postings.
-    pub postings: u64,
+    pub(super) postings: u64,
     /// Sum of debits.
-    pub debit: Money,
+    pub(super) debit: Money,
     /// Sum of credits, as a positive number; equals `debit`.
-    pub credit: Money,
+    pub(super) credit: Money,
 }
 
 impl From<&PeriodRecord> for PeriodView {
@@ -124,23 +124,23 @@ impl From<&PeriodRecord> for PeriodView {
 
 /// All of one account in one period.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct AccountView {
+pub(super) struct AccountView {
     /// The account.
-    pub account: AccountCode,
+    pub(super) account: AccountCode,
     /// The period.
-    pub period: Month,
+    pub(super) period: Month,
     /// Balance before the period, debit positive.
-    pub opening: Money,
+    pub(super) opening: Money,
     /// Sum of debits.
-    pub debit: Money,
+    pub(super) debit: Money,
     /// Sum of credits, as a positive number.
-    pub credit: Money,
+    pub(super) credit: Money,
     /// Balance after the period, debit positive.
-    pub closing: Money,
+    pub(super) closing: Money,
     /// How many postings there are, and no more.
-    pub count: u64,
+    pub(super) count: u64,
     /// Head of the hash chain over them.
-    pub chain: Hex,
+    pub(super) chain: Hex,
 }
 
 impl From<&AccountRecord> for AccountView {
@@ -160,14 +160,14 @@ impl From<&AccountRecord> for AccountView {
 
 /// What makes a document one of a kind.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DocumentName {
+pub(super) struct DocumentName {
     /// Who issued it.
-    pub seller: Organisation,
+    pub(super) seller: Organisation,
     /// The seller's number for it.
     #[schema(examples("8841"))]
-    pub number: String,
+    pub(super) number: String,
     /// When it was issued.
-    pub issued: Day,
+    pub(super) issued: Day,
 }
 
 impl From<&DocumentId> for DocumentName {
@@ -178,13 +178,13 @@ impl From<&DocumentId> for DocumentName {
 
 /// A voucher (bilag): gapless per entity and year.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct VoucherView {
+pub(super) struct VoucherView {
     /// Accounting year.
     #[schema(examples(2026))]
-    pub year: u16,
+    pub(super) year: u16,
     /// From 1, without gaps.
     #[schema(minimum = 1, examples(412))]
-    pub number: u64,
+    pub(super) number: u64,
 }
 
 impl From<Voucher> for VoucherView {
@@ -196,7 +196,7 @@ impl From<Voucher> for VoucherView {
 /// How far a document has come.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum DocumentStatus {
+pub(super) enum DocumentStatus {
     /// Booked on both sides, nothing else.
     Registered,
     /// Attested (attestert).
@@ -229,53 +229,53 @@ impl From<Status> for DocumentStatus {
 
 /// An invoice or credit note and where it stands.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DocumentView {
+pub(super) struct DocumentView {
     /// Its identity.
-    pub id: DocumentName,
+    pub(super) id: DocumentName,
     /// Whether it is a credit note.
-    pub credit_note: bool,
+    pub(super) credit_note: bool,
     /// Who owes, or is owed on a credit note.
-    pub buyer: Organisation,
+    pub(super) buyer: Organisation,
     /// How far it has come.
-    pub status: DocumentStatus,
+    pub(super) status: DocumentStatus,
     /// Posting date of its registration.
-    pub date: Day,
+    pub(super) date: Day,
     /// When payment is due.
-    pub due: Day,
+    pub(super) due: Day,
     /// What was to be paid when it was registered.
-    pub payable: Money,
+    pub(super) payable: Money,
     /// What is still to be paid, or refunded on a credit note.
-    pub open: Money,
+    pub(super) open: Money,
     /// What the bank settled and did not return.
-    pub settled: Money,
+    pub(super) settled: Money,
     /// How many payments were ordered.
-    pub attempt: u32,
+    pub(super) attempt: u32,
     /// Why the bank last refused or returned a payment (ISO 20022 code).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("AC04"))]
-    pub reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Voucher of its registration in the buyer's books.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub buyer_voucher: Option<VoucherView>,
+    pub(super) buyer_voucher: Option<VoucherView>,
     /// Voucher of its registration in the seller's books.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub seller_voucher: Option<VoucherView>,
+    pub(super) seller_voucher: Option<VoucherView>,
     /// Voucher of the last settlement or return in the buyer's books.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub buyer_payment_voucher: Option<VoucherView>,
+    pub(super) buyer_payment_voucher: Option<VoucherView>,
     /// Voucher of the last settlement or return in the seller's books.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub seller_payment_voucher: Option<VoucherView>,
+    pub(super) seller_payment_voucher: Option<VoucherView>,
     /// Commitment to the document's bytes.
-    pub content: Hex,
+    pub(super) content: Hex,
     /// Commitment to the payee's account and reference.
-    pub payee: Hex,
+    pub(super) payee: Hex,
     /// Leaf of its registration.
-    pub leaf: u64,
+    pub(super) leaf: u64,
 }
 
 impl From<&DocumentRecord> for DocumentView {
@@ -305,15 +305,15 @@ impl From<&DocumentRecord> for DocumentView {
 
 /// A payment id that is used, and what by.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct PaymentView {
+pub(super) struct PaymentView {
     /// The entity that submitted.
-    pub submitter: Organisation,
+    pub(super) submitter: Organisation,
     /// Its number for the transaction.
-    pub number: Number,
+    pub(super) number: Number,
     /// Id of the transaction.
-    pub transaction: Hex,
+    pub(super) transaction: Hex,
     /// Its leaf in the log.
-    pub leaf: u64,
+    pub(super) leaf: u64,
 }
 
 impl From<&PaymentRecord> for PaymentView {
@@ -330,7 +330,7 @@ impl From<&PaymentRecord> for PaymentView {
 /// How the buyer's VAT is treated.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum RegimeView {
+pub(super) enum RegimeView {
     /// Deducted (fradrag).
     Deduct,
     /// Compensated by the state (merverdiavgiftskompensasjon).
@@ -341,42 +341,42 @@ pub enum RegimeView {
 
 /// The VAT dimension of a posting.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct VatView {
+pub(super) struct VatView {
     /// Standard tax code (SAF-T).
     #[schema(examples(1))]
-    pub code: u16,
+    pub(super) code: u16,
     /// How the buyer treats it.
-    pub regime: RegimeView,
+    pub(super) regime: RegimeView,
     /// What it is computed from.
-    pub base: Money,
+    pub(super) base: Money,
     /// The rate in hundredths of a per cent: 2500 is 25 %.
     #[schema(examples(2500))]
-    pub rate: u16,
+    pub(super) rate: u16,
 }
 
 /// One line of an entry.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct PostingView {
+pub(super) struct PostingView {
     /// The account.
-    pub account: AccountCode,
+    pub(super) account: AccountCode,
     /// Debit positive, credit negative.
-    pub amount: Money,
+    pub(super) amount: Money,
     /// Cost centre (ansvar).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub cost_centre: Option<u32>,
+    pub(super) cost_centre: Option<u32>,
     /// Project (prosjekt).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub project: Option<u32>,
+    pub(super) project: Option<u32>,
     /// VAT treatment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub vat: Option<VatView>,
+    pub(super) vat: Option<VatView>,
     /// The other party of the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub counterparty: Option<Organisation>,
+    pub(super) counterparty: Option<Organisation>,
 }
 
 impl From<&Posting> for PostingView {
@@ -403,22 +403,22 @@ impl From<&Posting> for PostingView {
 
 /// What one transaction booked for one entity.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct EntryView {
+pub(super) struct EntryView {
     /// Its number in the entity's books.
-    pub voucher: VoucherView,
+    pub(super) voucher: VoucherView,
     /// Posting date.
-    pub date: Day,
+    pub(super) date: Day,
     /// Leaf of the log that holds it.
-    pub leaf: u64,
+    pub(super) leaf: u64,
     /// Its number among the entries of that leaf, from 0.
-    pub entry: u16,
+    pub(super) entry: u16,
     /// The lines.
-    pub postings: Vec<PostingView>,
+    pub(super) postings: Vec<PostingView>,
 }
 
 impl EntryView {
     /// The entry with this number in this leaf.
-    pub fn new(entry: &JournalEntry, leaf: LeafIndex, number: u16) -> Self {
+    pub(super) fn new(entry: &JournalEntry, leaf: LeafIndex, number: u16) -> Self {
         Self {
             voucher: entry.voucher.into(),
             date: entry.date.into(),
@@ -431,33 +431,33 @@ impl EntryView {
 
 /// The header of a block: what validators vote on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HeaderView {
+pub(super) struct HeaderView {
     /// Rules that the block was executed by.
-    pub version: u16,
+    pub(super) version: u16,
     /// Genesis hash of the chain.
-    pub chain: Hex,
+    pub(super) chain: Hex,
     /// Epoch of the validator set.
-    pub epoch: u64,
+    pub(super) epoch: u64,
     /// View it was proposed in.
-    pub view: u64,
+    pub(super) view: u64,
     /// Its height.
-    pub height: u64,
+    pub(super) height: u64,
     /// View of the parent.
-    pub parent_view: u64,
+    pub(super) parent_view: u64,
     /// The parent.
-    pub parent: Hex,
+    pub(super) parent: Hex,
     /// Index of the leader in the validator set.
-    pub proposer: u16,
+    pub(super) proposer: u16,
     /// The leader's time.
-    pub time: Moment,
+    pub(super) time: Moment,
     /// Commits to the transactions.
-    pub payload: Hex,
+    pub(super) payload: Hex,
     /// Leaves in the log after the block.
-    pub log_size: u64,
+    pub(super) log_size: u64,
     /// Root of the log after the block.
-    pub log_root: Hex,
+    pub(super) log_root: Hex,
     /// Root of the registers after the block.
-    pub state_root: Hex,
+    pub(super) state_root: Hex,
 }
 
 impl From<&Header> for HeaderView {
@@ -481,6 +481,6 @@ impl From<&Header> for HeaderView {
 }
 
 /// Digests as hex.
-pub fn hexes(digests: &[Digest]) -> Vec<Hex> {
+pub(super) fn hexes(digests: &[Digest]) -> Vec<Hex> {
     digests.iter().map(Hex::from).collect()
 }

@@ -191,10 +191,9 @@ pub(super) fn final_place(height: Height) -> [u8; 9] {
     place
 }
 
-pub(super) fn tile_key(level: u8, index: u64, column: u16) -> [u8; 11] {
-    let mut key = [level; 11];
-    key[1..9].copy_from_slice(&index.to_be_bytes());
-    key[9..].copy_from_slice(&column.to_be_bytes());
+pub(super) fn tile_key(level: u8, index: u64) -> [u8; 9] {
+    let mut key = [level; 9];
+    key[1..].copy_from_slice(&index.to_be_bytes());
     key
 }
 

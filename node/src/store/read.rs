@@ -7,7 +7,6 @@ use ledger::codec::{self, Decode, ENCODED_BYTES_MAX, Encode};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::entry::Voucher;
-use ledger::tiles::TILE_WIDTH;
 use ledger::time::Period;
 use ledger::transaction::TransactionId;
 use rocksdb::{DBRawIterator, ReadOptions};
@@ -202,21 +201,7 @@ impl Store {
     /// # Errors
     /// As [`Store::head`].
     pub fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let start = columns::tile_key(level, index, 0);
-        let mut options = ReadOptions::default();
-        options.set_iterate_upper_bound(columns::tile_key(level, index, TILE_WIDTH));
-        let mut cursor = self.cursor(Column::Tiles, options);
-        cursor.seek(start);
-        let mut tile = Vec::new();
-        while let Some((key, hashes)) = cursor.item() {
-            if *key != columns::tile_key(level, index, (tile.len() / 32) as u16) {
-                return Err(inconsistent(Column::Tiles, "a tile has a gap"));
-            }
-            tile.extend_from_slice(hashes);
-            cursor.next();
-        }
-        cursor.status()?;
-        Ok((!tile.is_empty()).then_some(tile))
+        self.get(Column::Tiles, &columns::tile_key(level, index))
     }
 
     /// The leaf that holds a transaction.

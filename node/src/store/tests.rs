@@ -97,7 +97,15 @@ fn post(store: &Arc<Store>, frontier: &mut Frontier, block: &VerifiedBlock) -> V
     let leaves = leaves(block);
     let first = frontier.size();
     let hashes: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-    let tiles = tiles::append(frontier, &hashes);
+    let tiles: Vec<_> = tiles::append(frontier, &hashes)
+        .into_iter()
+        .map(|part| {
+            let mut hashes = store.tile(part.level, part.index).unwrap().unwrap_or_default();
+            assert_eq!(hashes.len(), usize::from(part.column) * 32);
+            hashes.extend(part.hashes.iter().flat_map(|hash| hash.0));
+            TileRow { level: part.level, index: part.index, hashes }
+        })
+        .collect();
     let ids: Vec<_> = block.transactions().iter().map(|t| t.id()).collect();
     let before = first - (block.header().height.0 - 1);
     let entity = entity();

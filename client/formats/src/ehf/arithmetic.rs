@@ -531,7 +531,13 @@ fn categories(check: &mut Check<'_>, figures: &Figures<'_>) {
             figures.allowances.iter().filter(|part| is_charge(part.element) == Some(true)).filter(of_category).collect(),
         ];
         let used = kinds.iter().any(|kind| !kind.is_empty());
-        let listed = if ids.code == "S" { used != groups.is_empty() } else { groups.len() == 1 || !used && groups.is_empty() };
+        let listed = if ids.code == "S" {
+            // This rule alone does not ask for the scheme.
+            let any = |part: &Part<'_>| part.category == "S";
+            figures.parts().any(any) == figures.groups.iter().any(any)
+        } else {
+            groups.len() == 1 || !used && groups.is_empty()
+        };
         if !listed {
             let message = format!(
                 "VAT category {} is {} and has {} groups in the VAT breakdown",
@@ -568,7 +574,8 @@ fn categories(check: &mut Check<'_>, figures: &Figures<'_>) {
                 let sum = by_category.get(ids.code).copied().unwrap_or(0);
                 (Some(sum), stated == sum)
             };
-            if group.amount.is_some() && !near {
+            let asked = group.amount.is_some() && (ids.code != "S" || group.percent.is_some());
+            if asked && !near {
                 let message = match sum {
                     Some(sum) => format!("the VAT base is stated as {}, the amounts add up to {}", kr(stated), kr(sum)),
                     None => "no line, allowance or charge has this category and rate".to_string(),

@@ -13,6 +13,7 @@ pub(super) struct Check<'t> {
     pub(super) kind: Kind,
     refusals: Vec<Finding>,
     findings: Vec<Finding>,
+    unreadable: bool,
 }
 
 /// The remedy for whatever the sender got wrong.
@@ -22,7 +23,7 @@ impl<'t> Check<'t> {
     pub(super) fn new(tree: &'t Tree) -> Self {
         let root = tree.root();
         let kind = if root.local() == "CreditNote" { Kind::CreditNote } else { Kind::Invoice };
-        Self { root, kind, refusals: Vec::new(), findings: Vec::new() }
+        Self { root, kind, refusals: Vec::new(), findings: Vec::new(), unreadable: false }
     }
 
     /// The lines, whatever the kind of document calls them.
@@ -63,6 +64,17 @@ impl<'t> Check<'t> {
         }
     }
 
+    /// Notes a value or a form that sums cannot be checked with.
+    pub(super) fn unreadable(&mut self, rule: &'static str, at: Element<'_>, message: impl std::fmt::Display) {
+        self.unreadable = true;
+        self.refuse(rule, at, message);
+    }
+
+    /// Ends the judgement before sums are checked that would only repeat what is unreadable.
+    pub(super) fn stop_if_unreadable(&mut self) -> Result<(), Refused> {
+        if self.unreadable { self.stop() } else { Ok(()) }
+    }
+
     /// Notes what a reader should know.
     pub(super) fn note(&mut self, rule: &'static str, at: Element<'_>, message: impl std::fmt::Display) {
         if self.findings.len() < FINDINGS_MAX {
@@ -85,7 +97,7 @@ impl<'t> Check<'t> {
 
 /// What a finding quotes of a text that a stranger wrote.
 pub(super) fn quote(text: &str) -> String {
-    let short: String = text.chars().take(40).collect();
+    let short: String = text.chars().take(90).collect();
     if short.len() < text.len() { format!("\"{short}…\"") } else { format!("\"{short}\"") }
 }
 

@@ -121,7 +121,7 @@ fn tax_schemes(check: &mut Check<'_>) {
         if is_vat(scheme) {
             let number = scheme.first("cbc:CompanyID").map_or("", Element::raw_text);
             let country: String = number.chars().take(2).collect();
-            if !holds(codes::COUNTRIES, &country) && country != "EL" {
+            if !country.is_empty() && !holds(codes::COUNTRIES, &country) && country != "EL" {
                 let message = format!("VAT number {} does not begin with a country", quote(number));
                 check.refuse("BR-CO-09", scheme, message);
             }

@@ -23,7 +23,7 @@ pub(super) fn profile(check: &mut Check<'_>) {
     };
     if namespace.is_empty() || root.namespace() != namespace {
         let found = quote(root.local());
-        let message = format!("the file is a {found}, not a UBL 2.1 Invoice or CreditNote");
+        let message = format!("the outermost element is {found}, not a UBL 2.1 Invoice or CreditNote");
         return check.refuse_with("F-UBL", root, message, "send an EHF invoice or credit note");
     }
     let customization = root.value("cbc:CustomizationID").unwrap_or("");
@@ -117,12 +117,29 @@ const SINGLE: [&str; 51] = [
     "TaxScheme", "TaxableAmount",
 ];
 
+/// Elements that stand directly in the document or nowhere.
+const AT_ROOT: [&str; 7] = [
+    "AccountingCustomerParty", "AccountingSupplierParty", "CreditNoteLine", "InvoiceLine", "LegalMonetaryTotal",
+    "PayeeParty", "TaxRepresentativeParty",
+];
+
+fn other_line(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Invoice => "CreditNoteLine",
+        Kind::CreditNote => "InvoiceLine",
+    }
+}
+
 /// Form, presence, number and codes.
 pub(super) fn check(check: &mut Check<'_>, tree: &Tree) {
     let root = check.root;
     for element in tree.elements() {
         if element.children().next().is_none() && element.text().is_empty() {
-            check.refuse("PEPPOL-EN16931-R008", element, "the element is empty");
+            let message = "the element is empty";
+            match element.local().ends_with("Amount") {
+                true => check.unreadable("PEPPOL-EN16931-R008", element, message),
+                false => check.refuse("PEPPOL-EN16931-R008", element, message),
+            }
         }
         stands_twice(check, element);
     }
@@ -132,12 +149,13 @@ pub(super) fn check(check: &mut Check<'_>, tree: &Tree) {
             check.refuse(rule, root, format_args!("{what} ({path}) is missing"));
         }
     }
-    let other_lines = match check.kind {
-        Kind::Invoice => "cac:CreditNoteLine",
-        Kind::CreditNote => "cac:InvoiceLine",
+    // Some official rules look for these anywhere; here they are read in one place.
+    let misplaced = |element: &Element<'_>| {
+        let name = element.local();
+        element.is_known() && AT_ROOT.contains(&name) && (!within_root(*element) || other_line(check.kind) == name)
     };
-    if let Some(line) = root.first(other_lines) {
-        check.refuse("F-UBL", line, "a line of the other kind of document");
+    if let Some(element) = tree.elements().find(misplaced) {
+        check.unreadable("F-UBL", element, "the element has no place there");
     }
     if check.lines().next().is_none() {
         check.refuse("BR-16", root, "the document has no line");
@@ -165,7 +183,7 @@ fn stands_twice(check: &mut Check<'_>, parent: Element<'_>) {
     for child in parent.children().filter(|child| child.is_known()) {
         let Ok(place) = SINGLE.binary_search(&child.local()) else { continue };
         if seen & 1 << place != 0 {
-            return check.refuse("F-UBL", child, "the element may stand once and stands twice");
+            return check.unreadable("F-UBL", child, "the element may stand once and stands twice");
         }
         seen |= 1 << place;
     }
@@ -241,6 +259,10 @@ fn counts(check: &mut Check<'_>) {
         root.first("cbc:TaxPointDate").is_some() && root.first("cac:InvoicePeriod/cbc:DescriptionCode").is_some();
     if vat_point_twice {
         check.refuse("BR-CO-03", root, "both a VAT point date and a VAT point code are given");
+    }
+    let named = |element: &&Element<'_>| element.attribute("name").is_some();
+    if root.all("cac:PaymentMeans/cbc:PaymentMeansCode").iter().filter(named).count() > 1 {
+        check.refuse("UBL-SR-46", root, "more than one name of the payment means");
     }
     for (rule, path, what) in [
         ("UBL-SR-44", "cbc:PaymentID", "payment references"),
@@ -361,16 +383,16 @@ fn numbers_and_dates(check: &mut Check<'_>, element: Element<'_>) {
     }
     if Decimal::parse(element.text()).is_none() {
         let message = format!("{} is not a number, written 12500.50", quote(element.text()));
-        return check.refuse("F-UBL", element, message);
+        return check.unreadable("F-UBL", element, message);
     }
     if name.ends_with("Amount") {
         let in_price = element.parent().is_some_and(|up| up.is("cac:AllowanceCharge") && within(up, "cac:Price"));
         let decimals = element.raw_text().split_once('.').map_or(0, |(_, decimals)| decimals.chars().count());
         if decimals > 2 && name != "PriceAmount" && !in_price {
             let message = format!("{} has more than two decimals", quote(element.text()));
-            check.refuse(decimals_rule(element), element, message);
+            check.unreadable(decimals_rule(element), element, message);
         } else if name != "PriceAmount" && !in_price && decimal(Some(element)).and_then(|d| d.to_ore()).is_none() {
-            check.refuse("F-UBL", element, "the amount is larger than the books can hold");
+            check.unreadable("F-UBL", element, "the amount is larger than the books can hold");
         }
         currency(check, element);
     }
@@ -596,6 +618,7 @@ fn reference(check: &mut Check<'_>, element: Element<'_>) {
             }
             if element.first("cac:InvoiceDocumentReference/cbc:ID").is_none() {
                 check.refuse("BR-55", element, "a preceding invoice without its number");
+                check.refuse("UBL-SR-07", element, "a preceding invoice without its number");
             }
         }
         "AdditionalItemProperty" => {
