@@ -99,7 +99,7 @@ pub fn prepare(
     };
     let kept = archive.put(&invoice.id(), document, private)?;
     let (Some(content), Some(payee)) = (kept.content(document), kept.payee()) else {
-        return Err(ArchiveError::Missing { folder: "salts".into(), document: invoice.id() }.into());
+        return Err(ArchiveError::Malformed { path: "private.json".into() }.into());
     };
     Ok(Operation::RegisterDocument(ehf::document(invoice, &plan(content, payee))?))
 }

@@ -39,7 +39,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn len(&self) -> usize {
-        self.known.len() + self.wanted.len()
+        self.known.len() + self.wanted.keys().filter(|block| !self.known.contains_key(block)).count()
     }
 
     pub(crate) fn get(&self, block: &BlockHash) -> Option<&Known> {

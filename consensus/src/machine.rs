@@ -118,9 +118,9 @@ pub struct Stats {
     pub blocks: usize,
 }
 
-/// Views beyond are refused, so that counting on never wraps; at a thousand views a second this one
-/// comes after a hundred million years.
-const VIEW_MAX: u64 = 1 << 62;
+/// Views and heights beyond are refused, so that counting on never wraps; at a thousand a second this
+/// one comes after a hundred million years.
+const COUNT_MAX: u64 = 1 << 62;
 /// Up to this many validators, whoever forms a certificate sends it to all; above, that would be
 /// megabytes for each view, and only the next leader gets it.
 const BROADCAST_VALIDATORS_MAX: u16 = 32;
@@ -275,7 +275,8 @@ impl Consensus {
         let certified = self.views.iter().filter(|(_, state)| state.certificates().next().is_some());
         let highest_certified = certified.map(|(view, _)| *view).max().unwrap_or(self.tip.view);
         let highest_voted = statements.iter().map(Statement::view).max().unwrap_or(View(0));
-        self.view = highest_certified.next().max(highest_voted.min(View(VIEW_MAX))).max(self.tip.view.next());
+        self.view =
+            highest_certified.next().max(highest_voted.min(View(COUNT_MAX))).max(self.tip.view.next());
         self.entry =
             self.views.get(&View(self.view.0 - 1)).and_then(|state| state.certificates().next()).cloned();
         for statement in &statements {
@@ -290,8 +291,8 @@ impl Consensus {
             if header.epoch != self.epoch || !self.tracks(view) || view <= self.tip.view {
                 continue;
             }
-            let state = self.views.entry(view).or_default();
-            if state.own.notarized == Some(block) {
+            if let Some(state) = self.views.get_mut(&view).filter(|state| state.own.notarized == Some(block))
+            {
                 state.proposal = Some(block);
             }
             self.blocks.insert(block, header);
@@ -397,7 +398,7 @@ impl Consensus {
 
     /// Whether certificates of this view still matter (rule C16).
     pub(crate) fn tracks(&self, view: View) -> bool {
-        view.0 > self.floor() && view.0 <= VIEW_MAX
+        view.0 > self.floor() && view.0 <= COUNT_MAX
     }
 
     fn floor(&self) -> u64 {
@@ -589,7 +590,8 @@ impl Consensus {
         header.version == PROTOCOL_VERSION
             && header.chain == self.chain
             && header.epoch == self.epoch
-            && header.view.0 <= VIEW_MAX
+            && header.view.0 <= COUNT_MAX
+            && header.height.0 <= COUNT_MAX
             && header.parent_view < header.view
             && header.proposer == self.leader(header.view)
     }
@@ -642,7 +644,8 @@ impl Consensus {
         let view = header.view;
         let of_this = finalization.epoch == self.epoch
             && finalization.statement == (Statement::Finalize { view, block });
-        if !of_this || header.height <= self.tip.height || view <= self.tip.view || !self.tracks(view) {
+        let above = header.height > self.tip.height && view > self.tip.view;
+        if !of_this || !above || !self.tracks(view) || !self.stands(header) {
             self.stats.refused += 1;
             return;
         }

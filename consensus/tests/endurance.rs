@@ -41,6 +41,7 @@ fn c11_clocks_set_back_delay_nothing() {
     bench.go_to(view);
     bench.feed(Input::Work { waiting: true });
     bench.pass(LEADER_MS - 100);
+    bench.feed(Input::Tick);
     bench.now -= 500_000;
     bench.feed(Input::Tick);
     assert_eq!(casts(&bench.pass(100)), [nullify(view)]);
@@ -336,15 +337,18 @@ fn c15_a_leader_not_heard_for_long_is_skipped_at_once() {
     let silent = bench.core.leader(View(bench.view_led(6, false)));
     bench.feed(Input::Work { waiting: true });
     let mut skipped_at = None;
+    let mut effects = bench.pass(0);
     for view in 1..20 {
-        if bench.core.leader(View(view)) == silent && bench.pass(1).contains(&Effect::Cast(nullify(view))) {
+        if casts(&effects).contains(&nullify(view)) {
+            assert_eq!(bench.core.leader(View(view)), silent);
             skipped_at.get_or_insert(view);
         }
         // Everybody else is heard, and the view ends.
-        (0..4).filter(|v| *v != silent).for_each(|signer| drop(bench.vote(signer, nullify(view))));
+        let others = (0..4).filter(|signer| *signer != silent);
+        effects = others.flat_map(|signer| bench.vote(signer, nullify(view))).collect();
         assert_eq!(bench.core.view(), View(view + 1));
     }
-    assert!((6..=10).contains(&skipped_at.unwrap()), "{skipped_at:?}");
+    assert!((6..=9).contains(&skipped_at.unwrap()), "{skipped_at:?}");
     // Heard again, it is waited for again.
     let view = (20..).find(|view| bench.core.leader(View(*view)) == silent).unwrap();
     bench.go_to(view - 1);

@@ -74,7 +74,9 @@ pub enum ConfigError {
     #[error("{0}")]
     Conflict(String),
     /// An address that a node cannot listen on or dial.
-    #[error("{setting}: {address} is not of the form /ip4/…/tcp/…, /ip6/…/tcp/… or /dns4/…/tcp/…; correct it")]
+    #[error(
+        "{setting}: {address} is not of the form /ip4/…/tcp/…, /ip6/…/tcp/… or /dns4/…/tcp/…; correct it"
+    )]
     Address {
         /// Which setting.
         setting: String,
@@ -82,7 +84,9 @@ pub enum ConfigError {
         address: Multiaddr,
     },
     /// A peer that is no validator.
-    #[error("network.peers names {name:?}, which is neither a validator's name nor an index below {validators}")]
+    #[error(
+        "network.peers names {name:?}, which is neither a validator's name nor an index below {validators}"
+    )]
     UnknownPeer {
         /// The name.
         name: String,
@@ -391,12 +395,17 @@ mod tests {
             peer_key: PublicKey([index; 32]),
         };
         let set = ValidatorSet { epoch: Epoch(0), validators: (0..4).map(validator).collect() };
-        let with = |peers: &str| parse(&format!("{LEAST}[network.peers]\n{peers}")).unwrap().peer_addresses(&set);
-        let addresses = with("\"v1.example/v1\" = [\"/ip4/10.0.0.1/tcp/1\"]\n\"3\" = [\"/dns4/b.example/tcp/2\"]\n");
+        let with =
+            |peers: &str| parse(&format!("{LEAST}[network.peers]\n{peers}")).unwrap().peer_addresses(&set);
+        let addresses =
+            with("\"v1.example/v1\" = [\"/ip4/10.0.0.1/tcp/1\"]\n\"3\" = [\"/dns4/b.example/tcp/2\"]\n");
         let addresses: Vec<_> = addresses.unwrap().iter().map(Vec::len).collect();
         assert_eq!(addresses, [0, 1, 0, 1]);
         let unknown = with("\"4\" = []\n").unwrap_err().to_string();
-        assert_eq!(unknown, "network.peers names \"4\", which is neither a validator's name nor an index below 4");
+        assert_eq!(
+            unknown,
+            "network.peers names \"4\", which is neither a validator's name nor an index below 4"
+        );
         assert!(matches!(with("\"v2.example/v1\" = []\n2 = []\n"), Err(ConfigError::TwicePeer { index: 2 })));
     }
 }

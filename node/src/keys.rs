@@ -272,7 +272,10 @@ mod tests {
         let good = Keys::from_seeds(&[1; 32], &[2; 32], &[3; 32]).to_text().to_string();
         assert!(Keys::parse(&format!("# ours\n\n{good}"), Path::new("k")).is_ok());
         assert!(refusal("").contains("line 1: expected hovedbok-keys v1"));
-        assert!(refusal(&good.replace("cosign", "consign")).contains("line 3: expected \"cosign\" and 64 hex digits"));
+        assert!(
+            refusal(&good.replace("cosign", "consign"))
+                .contains("line 3: expected \"cosign\" and 64 hex digits")
+        );
         assert!(refusal(&good.replacen("01", "0", 1)).contains("line 2"));
         let short: Vec<_> = good.lines().take(3).collect();
         assert!(refusal(&short.join("\n")).contains("line 4: expected \"peer\""));

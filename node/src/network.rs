@@ -345,10 +345,18 @@ impl NetworkMetrics {
     /// Adds the counters to what `/metrics` shows.
     pub fn register(&self, registry: &mut Registry) {
         let all = [
-            ("network_dropped_frames", "Frames to peers dropped because their queue was full", &self.dropped_frames),
+            (
+                "network_dropped_frames",
+                "Frames to peers dropped because their queue was full",
+                &self.dropped_frames,
+            ),
             ("network_dropped_batches", "Batches of transactions dropped", &self.dropped_batches),
             ("network_dropped_requests", "Questions to peers dropped", &self.dropped_requests),
-            ("network_refused_connections", "Connections refused before they stood", &self.refused_connections),
+            (
+                "network_refused_connections",
+                "Connections refused before they stood",
+                &self.refused_connections,
+            ),
             ("network_offences", "Breaches of the protocol by members", &self.offences),
         ];
         for (name, help, counter) in all {

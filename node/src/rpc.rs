@@ -206,3 +206,6 @@ async fn count(State(rpc): State<Rpc>, request: Request, next: Next) -> Response
     rpc.metrics.answered(response.status().as_u16());
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -308,12 +308,7 @@ impl Store {
 
     /// A batch of writes; nothing is written before [`Batch::commit`].
     pub fn batch(self: &Arc<Self>) -> Batch {
-        Batch {
-            store: Arc::clone(self),
-            writes: WriteBatch::default(),
-            votes: Vec::new(),
-            floor: None,
-        }
+        Batch { store: Arc::clone(self), writes: WriteBatch::default(), votes: Vec::new(), floor: None }
     }
 
     fn found(&self, chain: &Digest) -> Result<(), StoreError> {
@@ -595,7 +590,8 @@ impl Batch {
     }
 
     fn journal(&mut self, rows: &[JournalRow]) {
-        let mut rows: Vec<_> = rows.iter().map(|row| (columns::journal_prefix(row.entity, row.voucher.year), row)).collect();
+        let mut rows: Vec<_> =
+            rows.iter().map(|row| (columns::journal_prefix(row.entity, row.voucher.year), row)).collect();
         rows.sort_by_key(|(prefix, row)| (*prefix, row.voucher.number));
         let items = rows.iter().map(|(prefix, row)| (prefix, row.voucher.number, columns::journal_item(row)));
         self.runs(Column::Journal, items);

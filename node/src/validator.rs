@@ -372,6 +372,11 @@ impl Validator {
         self.pool.len()
     }
 
+    /// Whether this transaction waits for a block.
+    pub fn is_pooled(&self, id: &TransactionId) -> bool {
+        self.pool.contains(id)
+    }
+
     /// How many messages of peers broke the protocol.
     pub fn faults(&self) -> u64 {
         self.faults

@@ -77,7 +77,9 @@ impl fmt::Debug for AccountNumber {
 }
 
 fn is_bban(text: &str) -> bool {
-    text.len() == 11 && text.bytes().all(|b| b.is_ascii_digit()) && mod11(text.as_bytes()) == Some(text.as_bytes()[10])
+    text.len() == 11
+        && text.bytes().all(|b| b.is_ascii_digit())
+        && mod11(text.as_bytes()) == Some(text.as_bytes()[10])
 }
 
 fn is_iban(text: &str) -> bool {
@@ -102,7 +104,12 @@ fn mod97(text: &str) -> u32 {
 /// Ten is written `-`, which only a KID may end in.
 fn mod11(digits: &[u8]) -> Option<u8> {
     let (_, body) = digits.split_last()?;
-    let sum: u32 = body.iter().rev().zip([2, 3, 4, 5, 6, 7].into_iter().cycle()).map(|(b, w)| u32::from(b - b'0') * w).sum();
+    let sum: u32 = body
+        .iter()
+        .rev()
+        .zip([2, 3, 4, 5, 6, 7].into_iter().cycle())
+        .map(|(b, w)| u32::from(b - b'0') * w)
+        .sum();
     match (11 - sum % 11) % 11 {
         10 => Some(b'-'),
         digit => Some(b'0' + digit as u8),
@@ -184,7 +191,8 @@ mod tests {
 
     #[test]
     fn an_account_reads_in_every_form_it_is_written_in() {
-        for text in ["86011117947", "8601.11.17947", "8601 11 17947", "NO9386011117947", "no93 8601 1117 947"] {
+        for text in ["86011117947", "8601.11.17947", "8601 11 17947", "NO9386011117947", "no93 8601 1117 947"]
+        {
             assert_eq!(AccountNumber::parse(text).unwrap().to_string(), "86011117947", "{text}");
         }
         assert_eq!(AccountNumber::parse("86011117947").unwrap().to_iban(), "NO9386011117947");
@@ -216,7 +224,10 @@ mod tests {
         assert!(Kid::parse("2345676", KidRule::Mod10).is_some());
         assert!(Kid::parse("2345676", KidRule::Mod11).is_none());
         assert!(Kid::parse("12345678903", KidRule::Mod11).is_some());
-        assert!(Kid::parse("100000019", KidRule::Either).is_some() || Kid::parse("100000016", KidRule::Either).is_some());
+        assert!(
+            Kid::parse("100000019", KidRule::Either).is_some()
+                || Kid::parse("100000016", KidRule::Either).is_some()
+        );
         for wrong in ["0003434323213231", "1", "", "00", "2345677x", "-", "12345678901234567890123456"] {
             assert_eq!(Kid::parse(wrong, KidRule::Either), None, "{wrong}");
         }

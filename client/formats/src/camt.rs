@@ -181,7 +181,10 @@ impl BankMessage {
                     continue;
                 }
             };
-            let value = |reason: &str| ReportError::Value { place: "Document".to_string(), reason: reason.to_string() };
+            let value = |reason: &str| ReportError::Value {
+                place: "Document".to_string(),
+                reason: reason.to_string(),
+            };
             let body = root.first(outer).ok_or_else(|| value("it holds no message"))?;
             let accounts = body.named(inner).map(account).collect::<Result<_, _>>()?;
             let message_id = required(body, "GrpHdr/MsgId")?.to_string();
@@ -196,8 +199,10 @@ impl BankMessage {
         for (place, account) in self.accounts.iter().enumerate() {
             for (number, entry) in account.entries.iter().enumerate() {
                 // A bank without references still says which message, account and entry it was.
-                let reference =
-                    entry.reference.clone().unwrap_or_else(|| format!("{}/{place}/{number}", self.message_id));
+                let reference = entry
+                    .reference
+                    .clone()
+                    .unwrap_or_else(|| format!("{}/{place}/{number}", self.message_id));
                 movements(account, entry, &reference, &mut all);
             }
         }
@@ -275,7 +280,10 @@ impl AccountReport {
     /// when nothing is missing. `None` when it has not both balances (rule L12).
     pub fn gap(&self) -> Option<Total> {
         let balance = |codes: &[&str]| {
-            self.balances.iter().find(|balance| codes.contains(&balance.code.as_str())).map(|balance| balance.amount)
+            self.balances
+                .iter()
+                .find(|balance| codes.contains(&balance.code.as_str()))
+                .map(|balance| balance.amount)
         };
         let opening = balance(&["OPBD"]).or_else(|| balance(&["PRCD"]))?;
         let closing = self.balances.iter().rev().find(|balance| balance.code == "CLBD")?.amount;
@@ -308,7 +316,10 @@ fn account(element: Element<'_>) -> Result<AccountReport, ReportError> {
 fn amount(element: Element<'_>) -> Result<Amount, ReportError> {
     Amount::from_decimal(element.text()).filter(|amount| amount.0 >= 0).ok_or_else(|| ReportError::Value {
         place: element.path(),
-        reason: format!("{:?} is not an amount of hundredths", element.text().chars().take(40).collect::<String>()),
+        reason: format!(
+            "{:?} is not an amount of hundredths",
+            element.text().chars().take(40).collect::<String>()
+        ),
     })
 }
 
@@ -316,7 +327,10 @@ fn side(element: Element<'_>) -> Result<Side, ReportError> {
     match required(element, "CdtDbtInd")? {
         "CRDT" => Ok(Side::Credit),
         "DBIT" => Ok(Side::Debit),
-        _ => Err(ReportError::Value { place: element.path(), reason: "CdtDbtInd is neither CRDT nor DBIT".to_string() }),
+        _ => Err(ReportError::Value {
+            place: element.path(),
+            reason: "CdtDbtInd is neither CRDT nor DBIT".to_string(),
+        }),
     }
 }
 

@@ -128,7 +128,9 @@ impl Parts {
             (None, Some(number), None, None, None) if number.len() == 4 => {
                 short(number, 4).map(Account::private)
             }
-            (None, Some(number), None, Some(function), None) if number.len() == 5 && self.private.is_none() => {
+            (None, Some(number), None, Some(function), None)
+                if number.len() == 5 && self.private.is_none() =>
+            {
                 let class = match number.as_bytes()[0] {
                     b'0' => Class::Investment,
                     b'1' => Class::Operating,
@@ -180,8 +182,14 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let coding = Coding::parse(text).unwrap();
-        let part = |name: &str, number: Option<u32>| number.map(|n| format!(" {name} {n}")).unwrap_or_default();
-        format!("{}{}{}", coding.account, part("ansvar", coding.cost_centre), part("prosjekt", coding.project))
+        let part =
+            |name: &str, number: Option<u32>| number.map(|n| format!(" {name} {n}")).unwrap_or_default();
+        format!(
+            "{}{}{}",
+            coding.account,
+            part("ansvar", coding.cost_centre),
+            part("prosjekt", coding.project)
+        )
     }
 
     #[test]
@@ -227,8 +235,12 @@ mod tests {
     #[test]
     fn the_line_speaks_before_the_document_and_the_document_before_the_default() {
         let default = Some(Coding::from(Account::private(6820)));
-        let account = |line, document| resolve(line, document, default).0.map(|(c, s)| (c.account.to_string(), s));
-        assert_eq!(account(Some("1.222.260"), Some("1.253.115")), Some(("1.222.260".to_string(), Source::Line)));
+        let account =
+            |line, document| resolve(line, document, default).0.map(|(c, s)| (c.account.to_string(), s));
+        assert_eq!(
+            account(Some("1.222.260"), Some("1.253.115")),
+            Some(("1.222.260".to_string(), Source::Line))
+        );
         assert_eq!(account(None, Some("1.253.115")), Some(("1.253.115".to_string(), Source::Document)));
         assert_eq!(account(None, None), Some(("6820".to_string(), Source::Default)));
         let (found, errors) = resolve(Some("BookingCode001"), Some("1.253.115"), None);

@@ -138,12 +138,14 @@ impl Decimal {
     pub(crate) fn round_to_ore(&self) -> Option<i128> {
         let shifted = self.shift(2);
         let whole = shifted.digits.get(shifted.scale..).unwrap_or(&[]);
-        let magnitude = whole.iter().rev().try_fold(0_i128, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(i128::from(*digit))
-        })?;
+        let magnitude = whole
+            .iter()
+            .rev()
+            .try_fold(0_i128, |sum, digit| sum.checked_mul(10)?.checked_add(i128::from(*digit)))?;
         let fraction = shifted.digits.get(..shifted.scale).unwrap_or(&shifted.digits);
         let first = if fraction.len() == shifted.scale { fraction.last().copied().unwrap_or(0) } else { 0 };
-        let beyond_half = first > 5 || (first == 5 && (fraction.iter().rev().skip(1).any(|d| *d > 0) || !self.negative));
+        let beyond_half =
+            first > 5 || (first == 5 && (fraction.iter().rev().skip(1).any(|d| *d > 0) || !self.negative));
         let magnitude = if beyond_half { magnitude + 1 } else { magnitude };
         Some(if self.negative { -magnitude } else { magnitude })
     }

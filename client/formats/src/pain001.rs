@@ -93,7 +93,9 @@ pub struct Payment {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// A text that the schema refuses.
-    #[error("{field} {given:?} must have 1 to {max} characters, without control characters or space around; shorten or correct it")]
+    #[error(
+        "{field} {given:?} must have 1 to {max} characters, without control characters or space around; shorten or correct it"
+    )]
     Text {
         /// Which field.
         field: &'static str,
@@ -129,7 +131,9 @@ pub enum OrderError {
         id: String,
     },
     /// No payment or too many.
-    #[error("the file holds {count} payments in {batches} batches; 1 to {PAYMENTS_MAX}, at least one in each, are sent")]
+    #[error(
+        "the file holds {count} payments in {batches} batches; 1 to {PAYMENTS_MAX}, at least one in each, are sent"
+    )]
     Count {
         /// How many payments.
         count: usize,
@@ -174,8 +178,12 @@ pub fn write(order: &Order, version: Version) -> Result<String, OrderError> {
 }
 
 fn unique(order: &Order) -> Result<(), OrderError> {
-    let mut ids: Vec<_> =
-        order.batches.iter().flat_map(|batch| &batch.payments).map(|payment| &payment.end_to_end_id).collect();
+    let mut ids: Vec<_> = order
+        .batches
+        .iter()
+        .flat_map(|batch| &batch.payments)
+        .map(|payment| &payment.end_to_end_id)
+        .collect();
     ids.sort_unstable();
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(OrderError::Twice { id: pair[0].chars().take(40).collect() }),
@@ -207,7 +215,8 @@ fn write_batch(out: &mut Writer, batch: &Batch, version: Version) -> Result<(), 
     match &batch.bic {
         Some(bic) => {
             let plain = bic.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-            if !matches!(bic.len(), 8 | 11) || !plain || !bic.bytes().take(6).all(|b| b.is_ascii_uppercase()) {
+            if !matches!(bic.len(), 8 | 11) || !plain || !bic.bytes().take(6).all(|b| b.is_ascii_uppercase())
+            {
                 return Err(OrderError::Bic { given: bic.chars().take(40).collect() });
             }
             out.leaf(if version == Version::V3 { "BIC" } else { "BICFI" }, bic);

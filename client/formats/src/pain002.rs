@@ -135,7 +135,11 @@ impl ReportError {
 }
 
 /// The version in a namespace such as `urn:iso:std:iso:20022:tech:xsd:pain.002.001.03`.
-pub(crate) fn version(root: Element<'_>, message: &'static str, expected: &'static str) -> Result<u8, ReportError> {
+pub(crate) fn version(
+    root: Element<'_>,
+    message: &'static str,
+    expected: &'static str,
+) -> Result<u8, ReportError> {
     let other = || {
         let found: String = root.namespace().rsplit(':').next().unwrap_or("").chars().take(40).collect();
         let found = if found.is_empty() { root.local().chars().take(40).collect() } else { found };
@@ -151,7 +155,9 @@ pub(crate) fn version(root: Element<'_>, message: &'static str, expected: &'stat
 }
 
 pub(crate) fn required<'t>(element: Element<'t>, path: &str) -> Result<&'t str, ReportError> {
-    element.value(path).ok_or_else(|| ReportError::Value { place: element.path(), reason: format!("{path} is missing") })
+    element
+        .value(path)
+        .ok_or_else(|| ReportError::Value { place: element.path(), reason: format!("{path} is missing") })
 }
 
 impl StatusReport {
@@ -163,7 +169,10 @@ impl StatusReport {
         let tree = Tree::read(bytes, &[])?;
         let root = tree.root();
         let version = version(root, "pain.002.001.", "a payment status report (pain.002)")?;
-        let wrong = || ReportError::Value { place: "Document".to_string(), reason: "no status report in it".to_string() };
+        let wrong = || ReportError::Value {
+            place: "Document".to_string(),
+            reason: "no status report in it".to_string(),
+        };
         let report = root.first("CstmrPmtStsRpt").ok_or_else(wrong)?;
         let group = report.first("OrgnlGrpInfAndSts").ok_or_else(wrong)?;
         let mut batches = Vec::new();
@@ -223,7 +232,13 @@ fn verdict(element: Element<'_>, name: &str) -> Option<Verdict> {
         .named("StsRsnInf")
         .take(REASONS_MAX)
         .map(|reason| Reason {
-            code: reason.value("Rsn/Cd").or(reason.value("Rsn/Prtry")).unwrap_or("").chars().take(35).collect(),
+            code: reason
+                .value("Rsn/Cd")
+                .or(reason.value("Rsn/Prtry"))
+                .unwrap_or("")
+                .chars()
+                .take(35)
+                .collect(),
             text: reason.all("AddtlInf").into_iter().map(Element::text).collect::<Vec<_>>().join(" "),
         })
         .collect();
@@ -288,7 +303,8 @@ mod tests {
             assert_eq!(status("B1", "E3"), Some(Status::Rejected));
             assert_eq!(status("B1", "unheard-of"), None);
             assert_eq!(status("B2", "E9"), Some(Status::Settled));
-            let rejected: Vec<_> = report.rejected().map(|(p, v)| (&*p.end_to_end_id, v.reason_code().to_string())).collect();
+            let rejected: Vec<_> =
+                report.rejected().map(|(p, v)| (&*p.end_to_end_id, v.reason_code().to_string())).collect();
             assert_eq!(rejected, [("E3", "AC04".to_string())]);
         }
     }
@@ -296,9 +312,15 @@ mod tests {
     #[test]
     fn f_bank_refuses_another_message() {
         for (bytes, says) in [
-            (&b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:camt.054.001.02'/>"[..], "the file is camt.054.001.02, not"),
+            (
+                &b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:camt.054.001.02'/>"[..],
+                "the file is camt.054.001.02, not",
+            ),
             (b"<Document/>", "the file is Document, not"),
-            (b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.03'/>", "Document: no status report"),
+            (
+                b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.002.001.03'/>",
+                "Document: no status report",
+            ),
             (b"", "not well-formed"),
         ] {
             let error = StatusReport::read(bytes).unwrap_err().to_string();

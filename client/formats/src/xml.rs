@@ -331,7 +331,10 @@ fn is_name(name: &str) -> bool {
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
     let marked = bytes.strip_prefix(b"\xEF\xBB\xBF");
     let bytes = marked.unwrap_or(bytes);
-    if bytes.starts_with(b"\xFE\xFF") || bytes.starts_with(b"\xFF\xFE") || bytes.iter().take(4).any(|b| *b == 0) {
+    if bytes.starts_with(b"\xFE\xFF")
+        || bytes.starts_with(b"\xFF\xFE")
+        || bytes.iter().take(4).any(|b| *b == 0)
+    {
         return Err(XmlError::Encoding { found: "UTF-16 or UTF-32".to_string() });
     }
     let declared = declared_encoding(bytes);
@@ -341,8 +344,12 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
             Err(error) => Err(malformed("bytes that are not UTF-8", error.valid_up_to())),
         },
         // Every byte of ISO-8859-1 is the Unicode character of the same number.
-        Some("iso-8859-1") if marked.is_none() => Ok(Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect())),
-        Some("iso-8859-1") => Err(XmlError::Encoding { found: "UTF-8 by its first bytes, ISO-8859-1 by its word".to_string() }),
+        Some("iso-8859-1") if marked.is_none() => {
+            Ok(Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect()))
+        }
+        Some("iso-8859-1") => {
+            Err(XmlError::Encoding { found: "UTF-8 by its first bytes, ISO-8859-1 by its word".to_string() })
+        }
         Some(other) => Err(XmlError::Encoding { found: other.chars().take(40).collect() }),
     }
 }
@@ -362,13 +369,16 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
 
 /// What follows the XML declaration, if there is one; checks its form.
 fn skip_declaration(source: &str) -> Result<&str, XmlError> {
-    let Some(rest) = source.strip_prefix("<?xml").filter(|rest| rest.starts_with(|c| is_space(c) || c == '?')) else {
+    let Some(rest) =
+        source.strip_prefix("<?xml").filter(|rest| rest.starts_with(|c| is_space(c) || c == '?'))
+    else {
         return Ok(source);
     };
     let wrong = || malformed("an XML declaration that is not <?xml version=\"1.0\" encoding=\"UTF-8\"?>", 0);
     let (mut words, body) = rest.split_once("?>").ok_or_else(wrong)?;
     for (name, required) in [("version", true), ("encoding", false), ("standalone", false)] {
-        let Some(after) = words.trim_start_matches(is_space).strip_prefix(name).filter(|_| words.starts_with(is_space))
+        let Some(after) =
+            words.trim_start_matches(is_space).strip_prefix(name).filter(|_| words.starts_with(is_space))
         else {
             if required {
                 return Err(wrong());
@@ -449,10 +459,14 @@ impl Builder {
                     }
                     match character {
                         Some(c) if is_char(c) => self.text(c.encode_utf8(&mut [0; 4]), offset)?,
-                        Some(_) => return Err(malformed("a reference to a character that XML lacks", offset)),
+                        Some(_) => {
+                            return Err(malformed("a reference to a character that XML lacks", offset));
+                        }
                         None => match resolve_predefined_entity(&reference) {
                             Some(text) => self.text(text, offset)?,
-                            None => return Err(XmlError::Forbidden { what: "reference to an entity", offset }),
+                            None => {
+                                return Err(XmlError::Forbidden { what: "reference to an entity", offset });
+                            }
                         },
                     }
                 }
@@ -476,7 +490,12 @@ impl Builder {
         }
     }
 
-    fn start(&mut self, reader: &NsReader<&[u8]>, start: &BytesStart<'_>, offset: usize) -> Result<(), XmlError> {
+    fn start(
+        &mut self,
+        reader: &NsReader<&[u8]>,
+        start: &BytesStart<'_>,
+        offset: usize,
+    ) -> Result<(), XmlError> {
         let nodes = self.tree.nodes.len();
         if self.open.is_empty() && nodes > 0 {
             return Err(malformed("a second outermost element", offset));
@@ -494,6 +513,9 @@ impl Builder {
             ResolveResult::Unbound => "",
             ResolveResult::Unknown(_) => return Err(malformed("a prefix that is not declared", offset)),
         };
+        if start.name().prefix().is_some_and(|prefix| prefix.is_xmlns()) {
+            return Err(malformed("an element with the prefix xmlns", offset));
+        }
         check_name(start.name().prefix().map(|prefix| prefix.into_inner()), local.into_inner(), offset)?;
         if nodes == 0 {
             self.tree.namespace = uri.to_string();
@@ -550,11 +572,16 @@ impl Builder {
         start: &BytesStart<'_>,
         offset: usize,
     ) -> Result<Span, XmlError> {
-        separated(start.attributes_raw()).then_some(()).ok_or_else(|| malformed("attributes without space between", offset))?;
+        separated(start.attributes_raw())
+            .then_some(())
+            .ok_or_else(|| malformed("attributes without space between", offset))?;
         let first = self.tree.attributes.len() as u32;
         for (count, attribute) in start.attributes().enumerate() {
             if count >= ATTRIBUTES_EACH_MAX {
-                return Err(XmlError::TooMuch { what: "attributes of one element", max: ATTRIBUTES_EACH_MAX });
+                return Err(XmlError::TooMuch {
+                    what: "attributes of one element",
+                    max: ATTRIBUTES_EACH_MAX,
+                });
             }
             let attribute = attribute.map_err(|error| malformed(error, offset))?;
             let value = attribute

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use super::wire::{Frame, Lane, REQUEST_BYTES_MAX, Request, WireError, read_frame, write_frame};
 use super::{
-    ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, FRAME_TIMEOUT, FRAMES_QUEUED_MAX, NetworkEvent, PROPOSALS_QUEUED_MAX,
-    REQUEST_TIMEOUT, Responder, frame_bytes_max, proposal_bytes_max,
+    ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, FRAME_TIMEOUT, FRAMES_QUEUED_MAX, NetworkEvent,
+    PROPOSALS_QUEUED_MAX, REQUEST_TIMEOUT, Responder, frame_bytes_max, proposal_bytes_max,
 };
 
 /// A block alone in an answer.
@@ -84,7 +84,11 @@ impl Queues {
 }
 
 /// Writes frames as they come, until the stream fails. The frame being written then is lost.
-pub(super) async fn write(mut stream: impl AsyncWrite + Unpin, queues: Arc<Queues>, lane: Lane) -> io::Result<()> {
+pub(super) async fn write(
+    mut stream: impl AsyncWrite + Unpin,
+    queues: Arc<Queues>,
+    lane: Lane,
+) -> io::Result<()> {
     let queue = queues.of(lane);
     loop {
         let frame = match queue.pop() {

@@ -11,7 +11,9 @@ use ledger::digest::Digest;
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::transport::ListenerId;
-use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::gossipsub::{
+    self, IdentTopic, MessageAcceptance, MessageAuthenticity, MessageId, ValidationMode,
+};
 use libp2p::identity::{self, Keypair};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -37,8 +39,9 @@ const POLITENESS: Duration = Duration::from_millis(300);
 /// A name that resolves to more addresses than this is not tried at each.
 const RESOLVED_MAX: usize = 8;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// A batch with its protobuf frame around it.
-const GOSSIP_BYTES_MAX: usize = BATCH_BYTES_MAX + 4096;
+/// A batch with its protobuf frame around it; and 8 KiB of what follows it on the stream, because
+/// libp2p-gossipsub 0.50 holds the limit against all that it has read, not against one message.
+const GOSSIP_BYTES_MAX: usize = BATCH_BYTES_MAX + (16 << 10);
 /// Batches that gossip queues for one peer.
 const GOSSIP_QUEUE_MAX: usize = 128;
 
@@ -222,7 +225,9 @@ fn swarm(
     let behaviour = Behaviour {
         allowed,
         limits: connection_limits::Behaviour::new(limits),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
+        ),
         gossip,
         streams: Streams::new(chain),
     };
@@ -289,7 +294,11 @@ impl Task {
                 message_id,
                 message,
             })) => self.on_batch(propagation_source, &message_id, &message.data),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { connection, result: Err(error), peer })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(error),
+                peer,
+            })) => {
                 tracing::debug!(%peer, %error, "a link does not answer and is closed");
                 self.swarm.close_connection(connection);
             }
@@ -334,7 +343,9 @@ impl Task {
             SwarmEvent::ListenerClosed { reason, .. } => {
                 tracing::error!(?reason, "listening ended; peers cannot reach this node until it restarts");
             }
-            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a connection could not be accepted"),
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::warn!(%error, "a connection could not be accepted")
+            }
             _ => {}
         }
     }
@@ -424,7 +435,9 @@ impl Task {
                     peer.on_writer_ended(now, lane);
                 }
             }
-            Ended::Reader { peer, result: Err(error) } if error.is_offence() => self.on_offence(peer, &error.to_string()),
+            Ended::Reader { peer, result: Err(error) } if error.is_offence() => {
+                self.on_offence(peer, &error.to_string())
+            }
             Ended::Reader { .. } => {}
             Ended::Resolved { peer: peer_id, addresses } => {
                 let options = DialOpts::peer_id(peer_id)
@@ -469,8 +482,12 @@ impl Task {
 
     fn on_tick(&mut self) {
         let now = Instant::now();
-        let expired: Vec<_> =
-            self.asked.iter().filter(|(_, asked)| now >= asked.until).map(|(token, asked)| (*token, asked.peer)).collect();
+        let expired: Vec<_> = self
+            .asked
+            .iter()
+            .filter(|(_, asked)| now >= asked.until)
+            .map(|(token, asked)| (*token, asked.peer))
+            .collect();
         for (token, peer) in expired {
             self.asked.remove(&token);
             self.unanswered(peer);
@@ -591,7 +608,9 @@ impl Task {
 
 /// The lane whose stream was asked for under this token.
 fn opening(peer: &Peer, token: Token) -> Option<usize> {
-    peer.writers.iter().position(|writer| matches!(writer, Writer::Opening { token: open, .. } if *open == token))
+    peer.writers
+        .iter()
+        .position(|writer| matches!(writer, Writer::Opening { token: open, .. } if *open == token))
 }
 
 fn jitter() -> u32 {

@@ -120,7 +120,10 @@ fn signed(number: u64) -> SignedTransaction {
         id: PaymentId { submitter, number: id },
         operation: Operation::RevokeKey { key: key(1) },
     };
-    SignedTransaction { transaction, signatures: vec![KeySignature { key: key(1), signature: Signature([3; 64]) }] }
+    SignedTransaction {
+        transaction,
+        signatures: vec![KeySignature { key: key(1), signature: Signature([3; 64]) }],
+    }
 }
 
 fn block(height: u64, transactions: usize) -> Block {
@@ -145,7 +148,8 @@ fn block(height: u64, transactions: usize) -> Block {
 
 fn proposal(height: u64, transactions: usize) -> Message {
     let Message::Vote(vote) = vote(height) else { unreachable!("it is a vote") };
-    let justification = Justification { parent: Some(certificate(1)), skips: vec![certificate(2); SKIPS_MAX] };
+    let justification =
+        Justification { parent: Some(certificate(1)), skips: vec![certificate(2); SKIPS_MAX] };
     Message::Proposal { block: block(height, transactions), justification, vote }
 }
 
@@ -219,7 +223,6 @@ async fn four_networks_connect_and_exchange_everything() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_reach_every_node_once() {
-    tracing_subscriber::fmt().with_env_filter("libp2p_gossipsub=debug,node=debug").init();
     let mut nodes = connected(4).await;
     let all: Vec<_> = (0..2000).map(|number| codec::encode(&signed(number))).collect();
     // Gossip learns who listens a moment after the connection stands; until then nothing is kept.
@@ -228,10 +231,8 @@ async fn transactions_reach_every_node_once() {
     sleep(Duration::from_secs(2)).await;
     nodes[1].handle.gossip_transactions(all.clone());
     let mut duplicates = 0;
-    eprintln!("{:?} {:?}", nodes[1].handle.metrics(), nodes[0].handle.metrics());
     for index in [0, 2, 3] {
         while got[index].len() < all.len() {
-            eprintln!("{index} {} {:?}", got[index].len(), nodes[1].handle.metrics());
             let transactions = find(&mut nodes[index], |event| match event {
                 NetworkEvent::Transactions { transactions, .. } => Some(transactions),
                 _ => None,
@@ -261,7 +262,9 @@ async fn questions_come_back_answered_or_unanswered() {
             match event {
                 NetworkEvent::BlocksRequest { from: 0, from_height: Height(666), reply } => drop(reply),
                 NetworkEvent::BlocksRequest { from: 0, from_height, reply } => {
-                    reply.answer((from_height.0..from_height.0 + 300).map(|height| finalized(height, 100)).collect());
+                    reply.answer(
+                        (from_height.0..from_height.0 + 300).map(|height| finalized(height, 100)).collect(),
+                    );
                 }
                 NetworkEvent::BlockRequest { from: 0, hash, reply } => {
                     let block = block(3, 1);
@@ -428,7 +431,9 @@ async fn a_member_that_breaks_the_protocol_is_cut_off_for_a_while() {
 async fn a_node_that_restarts_is_connected_again_and_gets_what_was_queued() {
     let mut nodes = connected(3).await;
     let addresses = nodes[2].handle.listening().to_vec();
-    let Some(libp2p::multiaddr::Protocol::Tcp(port)) = addresses[0].iter().nth(1) else { panic!("it listens on TCP") };
+    let Some(libp2p::multiaddr::Protocol::Tcp(port)) = addresses[0].iter().nth(1) else {
+        panic!("it listens on TCP")
+    };
     drop(nodes.pop());
     for node in &mut nodes {
         find(node, |event| matches!(event, NetworkEvent::Disconnected(2)).then_some(())).await;
@@ -471,7 +476,10 @@ async fn a_port_that_is_taken_is_named() {
     let port = taken.local_addr().unwrap().port();
     let refused = Network::start(config(port), keypair(1), members(&[Vec::new()])).await;
     let Err(error) = refused else { panic!("it listens on a taken port") };
-    assert!(error.to_string().starts_with(&format!("cannot listen on /ip4/127.0.0.1/tcp/{port}: ")), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("cannot listen on /ip4/127.0.0.1/tcp/{port}: ")),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -112,7 +112,8 @@ pub(super) async fn read_frame(
     let mut bytes = Vec::new();
     let mut body = stream.take(length as u64);
     let all = body.read_to_end(&mut bytes);
-    let read = tokio::time::timeout(within, all).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let read =
+        tokio::time::timeout(within, all).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     if read < length {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Rpc;
-use super::problem::{Lookup, Problem};
+use super::problem::{LookupProblems, Problem};
 use super::proving::{LogReader, at_checkpoint};
 use super::request::{Params, Terms, account, date, org_number, period};
 use super::text::{AccountCode, Base64, Day, Hex, Month, Organisation};
@@ -60,7 +60,7 @@ pub(super) struct ProvenEntity {
 #[utoipa::path(
     get, path = "/v1/entities/{entity}", tag = "books", operation_id = "entity",
     params(("entity" = Organisation, Path, description = "Its organisation number")),
-    responses((status = 200, description = "The entity", body = ProvenEntity), Lookup)
+    responses((status = 200, description = "The entity", body = ProvenEntity), LookupProblems)
 )]
 pub(super) async fn entity(
     State(rpc): State<Rpc>,
@@ -105,7 +105,7 @@ pub(super) struct ProvenAccounts {
 #[utoipa::path(
     get, path = "/v1/entities/{entity}/accounts", tag = "books", operation_id = "accounts",
     params(("entity" = Organisation, Path, description = "Its organisation number"), InPeriod),
-    responses((status = 200, description = "Every account with postings in the period", body = ProvenAccounts), Lookup)
+    responses((status = 200, description = "Every account with postings in the period", body = ProvenAccounts), LookupProblems)
 )]
 pub(super) async fn accounts(
     State(rpc): State<Rpc>,
@@ -213,7 +213,7 @@ pub(super) struct ProvenPostings {
         ("account" = AccountCode, Path, description = "The account"),
         PostingsIn
     ),
-    responses((status = 200, description = "The postings", body = ProvenPostings), Lookup)
+    responses((status = 200, description = "The postings", body = ProvenPostings), LookupProblems)
 )]
 pub(super) async fn postings(
     State(rpc): State<Rpc>,
@@ -369,7 +369,7 @@ pub(super) struct JournalPage {
 #[utoipa::path(
     get, path = "/v1/entities/{entity}/journal", tag = "books", operation_id = "journal",
     params(("entity" = Organisation, Path, description = "Its organisation number"), JournalPart),
-    responses((status = 200, description = "The entries", body = JournalPage), Lookup)
+    responses((status = 200, description = "The entries", body = JournalPage), LookupProblems)
 )]
 pub(super) async fn journal(
     State(rpc): State<Rpc>,
@@ -440,7 +440,7 @@ pub(super) struct ProvenDocument {
         ("number" = String, Path, description = "The seller's number for it; a slash in it is written %2F", pattern = "^[A-Za-z0-9/._-]{1,35}$", example = "8841"),
         ("issued" = Day, Path, description = "When it was issued")
     ),
-    responses((status = 200, description = "The document", body = ProvenDocument), Lookup)
+    responses((status = 200, description = "The document", body = ProvenDocument), LookupProblems)
 )]
 pub(super) async fn document(
     State(rpc): State<Rpc>,

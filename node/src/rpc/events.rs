@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Rpc;
 use super::metrics::Listening;
-use super::problem::{Lookup, Problem};
+use super::problem::{LookupProblems, Problem};
 use super::request::Terms;
 use super::server::stopped;
 use super::text::{Hex, Moment};
@@ -71,7 +71,7 @@ pub(super) struct PostedEvent {
     ),
     responses(
         (status = 200, description = "The stream", body = PostedEvent, content_type = "text/event-stream"),
-        Lookup
+        LookupProblems
     )
 )]
 pub(super) async fn events(

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Rpc;
-use super::problem::{Fixed, Lookup, Problem};
+use super::problem::{FixedProblems, LookupProblems, Problem};
 use super::proving::{LogReader, newest};
 use super::request::{Params, Terms};
 use super::text::{Base64, Hex};
@@ -33,7 +33,7 @@ const FOR_EVER: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=31
     get, path = "/v1/checkpoint", tag = "log", operation_id = "checkpoint",
     responses(
         (status = 200, description = "The signed note", body = String, content_type = "text/plain"),
-        Fixed
+        FixedProblems
     )
 )]
 pub(super) async fn checkpoint(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
@@ -69,7 +69,7 @@ pub(super) struct Consistency {
 #[utoipa::path(
     get, path = "/v1/proof/consistency", tag = "log", operation_id = "consistency",
     params(Sizes),
-    responses((status = 200, description = "The proof", body = Consistency), Lookup)
+    responses((status = 200, description = "The proof", body = Consistency), LookupProblems)
 )]
 pub(super) async fn consistency(
     State(rpc): State<Rpc>,
@@ -100,7 +100,7 @@ pub(super) async fn consistency(
     params(("tile" = String, Path, description = "Level or `entries`, number, and width if partial", example = "0/000.p/2")),
     responses(
         (status = 200, description = "Hashes of 32 bytes each, or entries", body = Vec<u8>, content_type = "application/octet-stream"),
-        Lookup
+        LookupProblems
     )
 )]
 pub(super) async fn tile(
@@ -142,7 +142,7 @@ pub(super) async fn tile(
     get, path = "/v1/genesis", tag = "log", operation_id = "genesis",
     responses(
         (status = 200, description = "Canonical bytes", body = Vec<u8>, content_type = "application/octet-stream"),
-        Fixed
+        FixedProblems
     )
 )]
 pub(super) async fn genesis(State(rpc): State<Rpc>) -> impl IntoResponse {
@@ -168,7 +168,7 @@ pub(super) struct BlockView {
 #[utoipa::path(
     get, path = "/v1/blocks/{height}", tag = "log", operation_id = "block",
     params(("height" = u64, Path, description = "Height, from 1; height 0 is genesis", minimum = 1, example = 1)),
-    responses((status = 200, description = "The block", body = BlockView), Lookup)
+    responses((status = 200, description = "The block", body = BlockView), LookupProblems)
 )]
 pub(super) async fn block(
     State(rpc): State<Rpc>,

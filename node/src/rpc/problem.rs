@@ -261,15 +261,15 @@ macro_rules! problems {
 
 problems! {
     /// Of paths without parameters that need nothing of the running validator.
-    Fixed: "503" "The node is stopping";
+    FixedProblems: "503" "The node is stopping";
     /// Of paths with parameters.
-    Lookup:
+    LookupProblems:
         "400" "A parameter is not of its form",
         "404" "Nothing of that name is posted here",
         "500" "The node cannot read its own store",
         "503" "The node cannot answer now; ask again after Retry-After seconds";
     /// Of submitting.
-    Submission:
+    SubmitProblems:
         "400" "The body is not of its form, or holds bytes that are no transaction (rule L0)",
         "408" "The body did not arrive within its time",
         "409" "The payment id or the document was used before (rule L6)",
@@ -279,5 +279,5 @@ problems! {
         "500" "The node cannot read its own store",
         "503" "The node has all the work it can take; nothing was taken; submit again after Retry-After seconds";
     /// Of readiness.
-    Readiness: "503" "The node is not ready; detail says why";
+    ReadyProblems: "503" "The node is not ready; detail says why";
 }

@@ -79,6 +79,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 )));
             }
         };
+        // The derived reader would take an array for an object, its items for the fields in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::malformed("body: expected a JSON object; compare it with the schema at /openapi.json"));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Problem::malformed(format!("body: {error}; compare it with the schema at /openapi.json"))
         })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Rpc;
-use super::problem::{Fixed, Problem, Readiness};
+use super::problem::{FixedProblems, Problem, ReadyProblems};
 use super::text::Moment;
 use crate::run::{Health, now};
 use crate::validator::Validator;
@@ -35,7 +35,7 @@ pub(super) struct Alive {
 /// Whether the process is alive. Asks nothing of the validator: restart the process if this fails.
 #[utoipa::path(
     get, path = "/health", tag = "node", operation_id = "health",
-    responses((status = 200, description = "It is", body = Alive), Fixed)
+    responses((status = 200, description = "It is", body = Alive), FixedProblems)
 )]
 pub(super) async fn health() -> impl IntoResponse {
     ([NO_CACHE], axum::Json(Alive { status: "alive" }))
@@ -134,7 +134,7 @@ pub(super) struct Ready {
 /// validator did not halt.
 #[utoipa::path(
     get, path = "/ready", tag = "node", operation_id = "ready",
-    responses((status = 200, description = "It is fit", body = Ready), Readiness)
+    responses((status = 200, description = "It is fit", body = Ready), ReadyProblems)
 )]
 pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
     let standing = rpc.ask(Standing::of).await?;
@@ -158,7 +158,7 @@ pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, P
     get, path = "/metrics", tag = "node", operation_id = "metrics",
     responses(
         (status = 200, description = "The text", body = String, content_type = "application/openmetrics-text"),
-        Fixed
+        FixedProblems
     )
 )]
 pub(super) async fn metrics(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
@@ -186,7 +186,7 @@ pub(super) async fn metrics(State(rpc): State<Rpc>) -> Result<impl IntoResponse,
 /// The API description (OpenAPI 3.1).
 #[utoipa::path(
     get, path = "/openapi.json", tag = "node", operation_id = "openapi",
-    responses((status = 200, description = "The description", body = Object, content_type = "application/json"), Fixed)
+    responses((status = 200, description = "The description", body = Object, content_type = "application/json"), FixedProblems)
 )]
 pub(super) async fn openapi(State(rpc): State<Rpc>) -> impl IntoResponse {
     ([JSON], rpc.document.clone())

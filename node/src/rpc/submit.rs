@@ -23,7 +23,7 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Sch
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::Rpc;
-use super::problem::{Lookup, Problem, Submission};
+use super::problem::{LookupProblems, Problem, SubmitProblems};
 use super::proving::{LogReader, Newest, at_checkpoint, newest};
 use super::request::{BODY_BYTES_MAX, Body, Params, Terms, digest, org_number, payment_number};
 use super::text::{Base64, Hex};
@@ -62,7 +62,7 @@ enum Wait {
 /// One signed transaction, or a batch: canonical bytes of `SignedTransaction` in base64.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Handed {
+pub(super) struct Submission {
     #[serde(default, deserialize_with = "present")]
     transaction: Option<String>,
     #[serde(default, deserialize_with = "present")]
@@ -74,7 +74,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<O
     T::deserialize(value).map(Some)
 }
 
-impl PartialSchema for Handed {
+impl PartialSchema for Submission {
     fn schema() -> RefOr<Schema> {
         let bytes = || Ref::from_schema_name("Base64");
         let object = |name: &str, schema: RefOr<Schema>| {
@@ -93,7 +93,7 @@ impl PartialSchema for Handed {
     }
 }
 
-impl ToSchema for Handed {
+impl ToSchema for Submission {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((Base64::name().into(), Base64::schema()));
     }
@@ -102,7 +102,7 @@ impl ToSchema for Handed {
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum State_ {
+pub(super) enum SubmittedStatus {
     /// In the log, for good.
     Posted,
     /// It waits for a block.
@@ -124,7 +124,7 @@ pub(super) struct Submitted {
     #[schema(nullable = false)]
     id: Option<Hex>,
     /// What became of it.
-    status: State_,
+    status: SubmittedStatus,
     /// Its leaf in the log, when posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -145,14 +145,14 @@ pub(super) struct Submitted {
 }
 
 impl Submitted {
-    fn new(id: Option<TransactionId>, status: State_) -> Self {
+    fn new(id: Option<TransactionId>, status: SubmittedStatus) -> Self {
         let id = id.map(|id| Hex::from(&id.0));
         Self { id, status, leaf: None, height: None, receipt: None, problem: None }
     }
 
     fn failed(id: Option<TransactionId>, problem: Problem) -> Self {
         let busy = problem.status == StatusCode::SERVICE_UNAVAILABLE.as_u16();
-        let status = if busy { State_::Busy } else { State_::Refused };
+        let status = if busy { SubmittedStatus::Busy } else { SubmittedStatus::Refused };
         Self { problem: Some(problem), ..Self::new(id, status) }
     }
 }
@@ -160,8 +160,18 @@ impl Submitted {
 /// What became of a batch, in its order.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SubmittedBatch {
-    /// One for each transaction of the request.
+    /// One result for each transaction of the batch.
     transactions: Vec<Submitted>,
+}
+
+/// What is answered: one result, or those of a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum SubmitAnswer {
+    /// To one transaction.
+    One(Submitted),
+    /// To a batch.
+    Batch(SubmittedBatch),
 }
 
 /// Submit one signed transaction, or a batch.
@@ -173,13 +183,11 @@ pub(super) struct SubmittedBatch {
 #[utoipa::path(
     post, path = "/v1/transactions", tag = "submit", operation_id = "submit",
     params(Waiting),
-    request_body(content = Handed, content_type = "application/json"),
+    request_body(content = Submission, content_type = "application/json"),
     responses(
-        (status = 200, description = "Posted; or the results of a batch", content(
-            (Submitted = "application/json"), (SubmittedBatch = "application/json")
-        )),
+        (status = 200, description = "Posted; or the results of a batch", body = SubmitAnswer),
         (status = 202, description = "Not posted within the time; ask GET /v1/transactions/{id}, or submit again", body = Submitted),
-        Submission
+        SubmitProblems
     )
 )]
 pub(super) async fn submit(
@@ -191,7 +199,7 @@ pub(super) async fn submit(
     // Held until the bytes are decoded and handed in.
     let body_bytes = rpc.bodies.try_acquire_many(body_bytes(request.headers()));
     let body_bytes = body_bytes.map_err(|_| Problem::busy("too many large requests at once; send again in a second", 1))?;
-    let Body(handed) = Body::<Handed>::from_request(request, &()).await?;
+    let Body(handed) = Body::<Submission>::from_request(request, &()).await?;
     let (texts, single) = match (handed.transaction, handed.transactions) {
         (Some(transaction), None) => (vec![transaction], true),
         (None, Some(transactions)) => (transactions, false),
@@ -231,25 +239,25 @@ pub(super) async fn submit(
         let Some(result) = results.pop() else { return Err(Problem::malformed("body: no transaction")) };
         return answer(result);
     }
-    if results.iter().all(|result| result.status == State_::Busy) {
+    if results.iter().all(|result| result.status == SubmittedStatus::Busy) {
         if let Some(problem) = results.pop().and_then(|result| result.problem) {
             return Err(problem);
         }
     }
-    Ok(Json(SubmittedBatch { transactions: results }).into_response())
+    Ok(Json(SubmitAnswer::Batch(SubmittedBatch { transactions: results })).into_response())
 }
 
 /// The answer for a single transaction.
 fn answer(result: Submitted) -> Result<Response, Problem> {
     let status = match result.status {
-        State_::Posted => StatusCode::OK,
-        State_::Pooled | State_::Unknown => StatusCode::ACCEPTED,
-        State_::Refused | State_::Busy => match result.problem {
+        SubmittedStatus::Posted => StatusCode::OK,
+        SubmittedStatus::Pooled | SubmittedStatus::Unknown => StatusCode::ACCEPTED,
+        SubmittedStatus::Refused | SubmittedStatus::Busy => match result.problem {
             Some(problem) => return Err(problem),
             None => StatusCode::ACCEPTED,
         },
     };
-    Ok((status, Json(result)).into_response())
+    Ok((status, Json(SubmitAnswer::One(result))).into_response())
 }
 
 /// What a request's body may take of the common budget.
@@ -304,7 +312,7 @@ fn concluded(id: TransactionId, outcome: Outcome) -> Concluded {
         Outcome::Posted { leaf } | Outcome::Refused(Refusal::AlreadyPosted { leaf, .. }) => {
             Concluded::Posted(id, leaf)
         }
-        Outcome::Pooled => Concluded::Done(Submitted::new(Some(id), State_::Pooled)),
+        Outcome::Pooled => Concluded::Done(Submitted::new(Some(id), SubmittedStatus::Pooled)),
         Outcome::Refused(refusal) => Concluded::Done(Submitted::failed(Some(id), Problem::refused(&refusal))),
         Outcome::Full(full) => Concluded::Done(Submitted::failed(Some(id), Problem::busy(full.to_string(), 1))),
     }
@@ -337,8 +345,8 @@ async fn complete(rpc: &Rpc, concluded: Vec<Concluded>) -> Result<Vec<Submitted>
                 Concluded::Posted(id, leaf) => posted(&mut log, id, leaf, checkpoint.as_ref())?,
                 Concluded::Open(id) => match store.leaf_of(&id)? {
                     Some(leaf) => posted(&mut log, id, leaf, checkpoint.as_ref())?,
-                    None if pooled.contains(&id) => Submitted::new(Some(id), State_::Pooled),
-                    None => Submitted::new(Some(id), State_::Unknown),
+                    None if pooled.contains(&id) => Submitted::new(Some(id), SubmittedStatus::Pooled),
+                    None => Submitted::new(Some(id), SubmittedStatus::Unknown),
                 },
             });
         }
@@ -356,7 +364,7 @@ fn posted(
     let covering = checkpoint.filter(|checkpoint| leaf.0 < checkpoint.size);
     let receipt = covering.map(|checkpoint| log.receipt(leaf, checkpoint)).transpose()?;
     let (leaf, height) = (Some(leaf.0), Some(log.height(leaf)?.0));
-    Ok(Submitted { leaf, height, receipt, ..Submitted::new(Some(id), State_::Posted) })
+    Ok(Submitted { leaf, height, receipt, ..Submitted::new(Some(id), SubmittedStatus::Posted) })
 }
 
 fn unknown(id: &TransactionId) -> Problem {
@@ -369,7 +377,7 @@ fn unknown(id: &TransactionId) -> Problem {
 #[utoipa::path(
     get, path = "/v1/transactions/{id}", tag = "submit", operation_id = "transaction",
     params(("id" = Hex, Path, description = "Id of the transaction")),
-    responses((status = 200, description = "Posted, or waiting for a block", body = Submitted), Lookup)
+    responses((status = 200, description = "Posted, or waiting for a block", body = Submitted), LookupProblems)
 )]
 pub(super) async fn transaction(
     State(rpc): State<Rpc>,
@@ -378,7 +386,7 @@ pub(super) async fn transaction(
     let id = TransactionId(digest(&id)?);
     let mut results = complete(&rpc, vec![Concluded::Open(id)]).await?;
     match results.pop() {
-        Some(result) if result.status != State_::Unknown => Ok(Json(result)),
+        Some(result) if result.status != SubmittedStatus::Unknown => Ok(Json(result)),
         _ => Err(unknown(&id)),
     }
 }
@@ -390,7 +398,7 @@ pub(super) async fn transaction(
 #[utoipa::path(
     get, path = "/v1/transactions/{id}/receipt", tag = "submit", operation_id = "receipt",
     params(("id" = Hex, Path, description = "Id of the transaction")),
-    responses((status = 200, description = "The receipt", body = String, content_type = "text/plain"), Lookup)
+    responses((status = 200, description = "The receipt", body = String, content_type = "text/plain"), LookupProblems)
 )]
 pub(super) async fn receipt(
     State(rpc): State<Rpc>,
@@ -424,7 +432,7 @@ pub(super) struct ProvenPayment {
         ("submitter" = super::text::Organisation, Path, description = "The entity that submitted"),
         ("number" = super::text::Number, Path, description = "Its number for the transaction")
     ),
-    responses((status = 200, description = "The transaction", body = ProvenPayment), Lookup)
+    responses((status = 200, description = "The transaction", body = ProvenPayment), LookupProblems)
 )]
 pub(super) async fn payment(
     State(rpc): State<Rpc>,

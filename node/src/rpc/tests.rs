@@ -293,6 +293,8 @@ impl Played {
             while works && let Ok(submission) = submitted.try_recv() {
                 self.submit(submission);
             }
+            let (books, time) = (&self.books, self.time);
+            self.waiting.retain(|transaction| books.check(transaction, time).is_ok());
             if works && !self.waiting.is_empty() {
                 self.make_block();
                 self.certify();

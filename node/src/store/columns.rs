@@ -9,8 +9,8 @@ use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::time::Period;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, LogLevel,
-    Options,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    LogLevel, Options,
 };
 
 use super::{JournalRow, PostingRow, Store, StoreError};
@@ -108,7 +108,8 @@ pub(super) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
     options.set_keep_log_file_num(2);
     options.set_log_level(LogLevel::Warn);
     let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let columns = Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache)));
+    let columns =
+        Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache)));
     // RocksDB insists on a column of this name; nothing is kept in it.
     let default = ColumnFamilyDescriptor::new("default", Options::default());
     DB::open_cf_descriptors(&options, path, columns.into_iter().chain([default]))
@@ -225,7 +226,11 @@ pub(super) fn journal_item(row: &JournalRow) -> [u8; JOURNAL_ITEM_BYTES] {
     item
 }
 
-pub(super) fn postings_prefix(entity: OrgNumber, account: &Account, period: Period) -> [u8; POSTINGS_PREFIX_BYTES] {
+pub(super) fn postings_prefix(
+    entity: OrgNumber,
+    account: &Account,
+    period: Period,
+) -> [u8; POSTINGS_PREFIX_BYTES] {
     let class = match account.class {
         Class::Investment => 0,
         Class::Operating => 1,

@@ -1,7 +1,7 @@
 //! Reading back: what a restart replays, what peers and clients ask for.
 
 use ledger::account::Account;
-use ledger::block::{Block, BlockHash, Epoch, Height, Leaf, LeafIndex, View, LEAF_BYTES_MAX};
+use ledger::block::{Block, BlockHash, Epoch, Height, LEAF_BYTES_MAX, Leaf, LeafIndex, View};
 use ledger::certificate::{Certificate, FinalizedBlock, Statement, Vote};
 use ledger::codec::{self, Decode, ENCODED_BYTES_MAX, Encode};
 use ledger::digest::Digest;
@@ -84,26 +84,36 @@ impl Store {
     /// # Errors
     /// As [`Store::head`].
     pub fn finalized(&self, height: Height) -> Result<Option<FinalizedBlock>, StoreError> {
+        Ok(self.finalized_and_size(height)?.map(|(block, _)| block))
+    }
+
+    // With the bytes read for it, which are no fewer than it has when it is sent.
+    fn finalized_and_size(&self, height: Height) -> Result<Option<(FinalizedBlock, usize)>, StoreError> {
         let Some(value) = self.get(Column::Finalized, &height.0.to_be_bytes())? else { return Ok(None) };
+        let mut size = value.len();
         let (whole, first, _, bytes) = split_finalized(&value)?;
         if whole {
-            return record(Column::Finalized, bytes).map(Some);
+            return Ok(Some((record(Column::Finalized, bytes)?, size)));
         }
-        let (count, bytes) =
-            bytes.split_first_chunk::<4>().ok_or_else(|| inconsistent(Column::Finalized, "a record ends early"))?;
+        let (count, bytes) = bytes
+            .split_first_chunk::<4>()
+            .ok_or_else(|| inconsistent(Column::Finalized, "a record ends early"))?;
         let mut finalized: FinalizedBlock = record(Column::Finalized, bytes)?;
         let count = u32::from_be_bytes(*count) as usize;
         for leaf in self.leaves(LeafIndex(first), count, usize::MAX)? {
+            size += leaf.len();
             match codec::decode(&leaf, LEAF_BYTES_MAX) {
                 Ok(Leaf::Transaction(booked)) => finalized.block.transactions.push(booked.signed),
-                Ok(_) => return Err(inconsistent(Column::Leaves, "a transaction's leaf holds something else")),
+                Ok(_) => {
+                    return Err(inconsistent(Column::Leaves, "a transaction's leaf holds something else"));
+                }
                 Err(source) => return Err(StoreError::Record { column: Column::Leaves.name(), source }),
             }
         }
         if finalized.block.transactions.len() != count {
             return Err(inconsistent(Column::Leaves, "a final block's leaves are missing"));
         }
-        Ok(Some(finalized))
+        Ok(Some((finalized, size)))
     }
 
     /// Final blocks from a height on: at most `count`, and no more than fit in `bytes`, but one at
@@ -121,8 +131,8 @@ impl Store {
         let mut used = 0;
         let mut height = from;
         while blocks.len() < count {
-            let Some(block) = self.finalized(height)? else { break };
-            used += codec::encode(&block).len();
+            let Some((block, size)) = self.finalized_and_size(height)? else { break };
+            used += size;
             if used > bytes && !blocks.is_empty() {
                 break;
             }
@@ -225,15 +235,21 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<JournalRow>, StoreError> {
         let prefix = columns::journal_prefix(entity, year);
-        self.run_items::<{ columns::JOURNAL_ITEM_BYTES }, _>(Column::Journal, &prefix, from, limit, |number, item| {
-            let (leaf, entry) = item.split_at(8);
-            JournalRow {
-                entity,
-                voucher: Voucher { year, number },
-                leaf: LeafIndex(be(leaf)),
-                entry: be(entry) as u16,
-            }
-        })
+        self.run_items::<{ columns::JOURNAL_ITEM_BYTES }, _>(
+            Column::Journal,
+            &prefix,
+            from,
+            limit,
+            |number, item| {
+                let (leaf, entry) = item.split_at(8);
+                JournalRow {
+                    entity,
+                    voucher: Voucher { year, number },
+                    leaf: LeafIndex(be(leaf)),
+                    entry: be(entry) as u16,
+                }
+            },
+        )
     }
 
     /// Postings of an account and period from a number on, at most `limit`.
@@ -249,12 +265,18 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<PostingRow>, StoreError> {
         let prefix = columns::postings_prefix(entity, &account, period);
-        self.run_items::<{ columns::POSTINGS_ITEM_BYTES }, _>(Column::Postings, &prefix, from, limit, |number, item| {
-            let (leaf, rest) = item.split_at(8);
-            let (entry, line) = rest.split_at(2);
-            let (leaf, entry, line) = (LeafIndex(be(leaf)), be(entry) as u16, be(line) as u16);
-            PostingRow { entity, account, period, number, leaf, entry, line }
-        })
+        self.run_items::<{ columns::POSTINGS_ITEM_BYTES }, _>(
+            Column::Postings,
+            &prefix,
+            from,
+            limit,
+            |number, item| {
+                let (leaf, rest) = item.split_at(8);
+                let (entry, line) = rest.split_at(2);
+                let (leaf, entry, line) = (LeafIndex(be(leaf)), be(entry) as u16, be(line) as u16);
+                PostingRow { entity, account, period, number, leaf, entry, line }
+            },
+        )
     }
 
     /// The newest certified checkpoint.
@@ -401,7 +423,8 @@ fn be(bytes: &[u8]) -> u64 {
 }
 
 fn record<T: Encode + Decode<()>>(column: Column, bytes: &[u8]) -> Result<T, StoreError> {
-    codec::decode(bytes, ENCODED_BYTES_MAX).map_err(|source| StoreError::Record { column: column.name(), source })
+    codec::decode(bytes, ENCODED_BYTES_MAX)
+        .map_err(|source| StoreError::Record { column: column.name(), source })
 }
 
 fn split_finalized(value: &[u8]) -> Result<(bool, u64, u32, &[u8]), StoreError> {

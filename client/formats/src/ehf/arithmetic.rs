@@ -30,7 +30,9 @@ impl Part<'_> {
     pub(super) fn rate(&self) -> Option<Rate> {
         match &self.percent {
             None => Some(Rate(0)),
-            Some(percent) => percent.to_ore().and_then(|hundredths| u16::try_from(hundredths.0).ok()).map(Rate),
+            Some(percent) => {
+                percent.to_ore().and_then(|hundredths| u16::try_from(hundredths.0).ok()).map(Rate)
+            }
         }
     }
 
@@ -56,7 +58,12 @@ impl<'t> Figures<'t> {
         let root = check.root;
         let tax_total = root.named("cac:TaxTotal").find(|total| total.first("cac:TaxSubtotal").is_some());
         let line = |element: Element<'t>| {
-            part(element, element.first("cac:Item/cac:ClassifiedTaxCategory"), "cbc:LineExtensionAmount", true)
+            part(
+                element,
+                element.first("cac:Item/cac:ClassifiedTaxCategory"),
+                "cbc:LineExtensionAmount",
+                true,
+            )
         };
         let allowance = |element: Element<'t>| {
             let charge = is_charge(element).unwrap_or(false);
@@ -69,7 +76,11 @@ impl<'t> Figures<'t> {
         Self {
             lines: check.lines().map(line).collect(),
             allowances: root.named("cac:AllowanceCharge").map(allowance).collect(),
-            groups: tax_total.into_iter().flat_map(|total| total.named("cac:TaxSubtotal")).map(group).collect(),
+            groups: tax_total
+                .into_iter()
+                .flat_map(|total| total.named("cac:TaxSubtotal"))
+                .map(group)
+                .collect(),
             tax_total,
         }
     }
@@ -149,7 +160,11 @@ fn line_counts(check: &mut Check<'_>, line: Element<'_>) {
         check.refuse("BR-CO-04", line, "the line has no VAT category");
     }
     if categories.len() != 1 {
-        check.refuse("UBL-SR-48", line, format_args!("{} VAT categories on one line, there must be one", categories.len()));
+        check.refuse(
+            "UBL-SR-48",
+            line,
+            format_args!("{} VAT categories on one line, there must be one", categories.len()),
+        );
     }
     for (rule, path, what) in [
         ("UBL-SR-34", "cbc:Note", "notes"),
@@ -168,7 +183,9 @@ fn line_counts(check: &mut Check<'_>, line: Element<'_>) {
         check.refuse("UBL-SR-52", line, "more than one invoiced object on one line");
         check.refuse("PEPPOL-EN16931-R100", line, "more than one invoiced object on one line");
     }
-    if !objects.is_empty() && !objects.iter().any(|object| object.value("cbc:DocumentTypeCode") == Some("130")) {
+    if !objects.is_empty()
+        && !objects.iter().any(|object| object.value("cbc:DocumentTypeCode") == Some("130"))
+    {
         let message = "a line's document reference is for an invoiced object (130) only";
         check.refuse("PEPPOL-EN16931-R101", line, message);
     }
@@ -187,11 +204,14 @@ fn net_amount<'t>(
         None => Some(Decimal::from_ore(default * 100)),
     };
     let base = price.and_then(|price| price.first("cbc:BaseQuantity"));
-    let Some(base_quantity) = or(base, 1).map(|base| if base.is_zero() { Decimal::from_ore(100) } else { base }) else {
+    let Some(base_quantity) =
+        or(base, 1).map(|base| if base.is_zero() { Decimal::from_ore(100) } else { base })
+    else {
         return;
     };
     let price_amount = price.and_then(|price| price.first("cbc:PriceAmount"));
-    let (Some(net), Some(quantity), Some(price_amount)) = (or(net, 0), or(quantity, 1), or(price_amount, 0)) else {
+    let (Some(net), Some(quantity), Some(price_amount)) = (or(net, 0), or(quantity, 1), or(price_amount, 0))
+    else {
         return;
     };
     let mut added = 0_i128;
@@ -207,9 +227,11 @@ fn net_amount<'t>(
     let difference = net.sub(&Decimal::from_ore(added)).mul(&base_quantity).sub(&goods);
     if difference.abs() > two_ore().mul(&base_quantity.abs()) {
         let per = if base.is_some() { format!(" per {base_quantity}") } else { String::new() };
-        let allowances = if added == 0 { String::new() } else { format!(" and {} in allowances and charges", kr(added)) };
-        let message =
-            format!("the line's net amount is {net}, but {quantity} × {price_amount}{per}{allowances} makes another sum");
+        let allowances =
+            if added == 0 { String::new() } else { format!(" and {} in allowances and charges", kr(added)) };
+        let message = format!(
+            "the line's net amount is {net}, but {quantity} × {price_amount}{per}{allowances} makes another sum"
+        );
         check.refuse("PEPPOL-EN16931-R120", line, message);
     }
     if base.is_some_and(|base| decimal(Some(base)).is_none_or(|base| base.is_zero() || base.is_negative())) {
@@ -221,7 +243,11 @@ fn net_price<'t>(check: &mut Check<'t>, price: Element<'t>, quantity: Option<Ele
     let base = price.first("cbc:BaseQuantity");
     let unit = |element: Option<Element<'t>>| element.and_then(|element| element.attribute("unitCode"));
     if quantity.is_some() && unit(base).is_some() && unit(base) != unit(quantity) {
-        check.refuse("PEPPOL-EN16931-R130", price, "the price's base quantity is in another unit than the quantity");
+        check.refuse(
+            "PEPPOL-EN16931-R130",
+            price,
+            "the price's base quantity is in another unit than the quantity",
+        );
     }
     let Some(discount) = price.first("cac:AllowanceCharge") else { return };
     if discount.value("cbc:ChargeIndicator") != Some("false") {
@@ -244,8 +270,10 @@ fn net_price<'t>(check: &mut Check<'t>, price: Element<'t>, quantity: Option<Ele
 }
 
 fn allowances(check: &mut Check<'_>) {
-    let on_document: Vec<_> = check.root.named("cac:AllowanceCharge").map(|element| (element, false)).collect();
-    let on_lines = check.lines().flat_map(|line| line.named("cac:AllowanceCharge")).map(|element| (element, true));
+    let on_document: Vec<_> =
+        check.root.named("cac:AllowanceCharge").map(|element| (element, false)).collect();
+    let on_lines =
+        check.lines().flat_map(|line| line.named("cac:AllowanceCharge")).map(|element| (element, true));
     let all: Vec<_> = on_document.into_iter().chain(on_lines).collect();
     for (element, of_line) in all {
         let indicator = element.value("cbc:ChargeIndicator").unwrap_or("");
@@ -289,10 +317,18 @@ fn percentage(check: &mut Check<'_>, element: Element<'_>, what: &str) {
     match (factor, base) {
         (None, None) => {}
         (Some(_), None) => {
-            check.refuse("PEPPOL-EN16931-R041", element, format_args!("the {what} has a percentage and no base amount"));
+            check.refuse(
+                "PEPPOL-EN16931-R041",
+                element,
+                format_args!("the {what} has a percentage and no base amount"),
+            );
         }
         (None, Some(_)) => {
-            check.refuse("PEPPOL-EN16931-R042", element, format_args!("the {what} has a base amount and no percentage"));
+            check.refuse(
+                "PEPPOL-EN16931-R042",
+                element,
+                format_args!("the {what} has a base amount and no percentage"),
+            );
         }
         (Some(_), Some(_)) => {
             let (Some(factor), Some(base)) = (decimal(factor), decimal(base)) else { return };
@@ -315,7 +351,8 @@ fn totals(check: &mut Check<'_>, figures: &Figures<'_>) {
     if let Some(lines) = lines
         && lines != sum
     {
-        let message = format!("the sum of the lines is stated as {}, the lines add up to {}", kr(lines), kr(sum));
+        let message =
+            format!("the sum of the lines is stated as {}, the lines add up to {}", kr(lines), kr(sum));
         check.refuse("BR-CO-10", totals, message);
     }
     for (charge, name, rule, what) in [
@@ -372,7 +409,11 @@ fn totals(check: &mut Check<'_>, figures: &Figures<'_>) {
     let dated = root.descendants().any(|e| e.is("cbc:DueDate"))
         || root.descendants().any(|e| e.is("cac:PaymentTerms") && e.first("cbc:Note").is_some());
     if check.kind == Kind::Invoice && payable.is_some_and(|payable| payable > 0) && !dated {
-        check.refuse("BR-CO-25", totals, "an amount is due, but neither a due date nor payment terms are given");
+        check.refuse(
+            "BR-CO-25",
+            totals,
+            "an amount is due, but neither a due date nor payment terms are given",
+        );
     }
 }
 
@@ -388,7 +429,10 @@ fn with_vat(check: &mut Check<'_>, totals: Element<'_>, net: Option<i128>, gross
         let message = format!("{} VAT totals in {}, there must be one", amounts.len(), quote(currency));
         return check.refuse("BR-CO-15", totals, message);
     };
-    let (Some(net), Some(gross), Some(vat)) = (net, gross, amount(Some(vat)).map(|vat| i128::from(vat.0))) else { return };
+    let (Some(net), Some(gross), Some(vat)) = (net, gross, amount(Some(vat)).map(|vat| i128::from(vat.0)))
+    else {
+        return;
+    };
     if gross != net + vat {
         let message = format!(
             "the total with VAT is stated as {}, but {} without VAT + {} VAT is {}",
@@ -413,7 +457,8 @@ fn breakdown(check: &mut Check<'_>, figures: &Figures<'_>) {
     }
     for group in &figures.groups {
         let element = group.element;
-        for (rule, name, what) in [("BR-45", "cbc:TaxableAmount", "base"), ("BR-46", "cbc:TaxAmount", "VAT")] {
+        for (rule, name, what) in [("BR-45", "cbc:TaxableAmount", "base"), ("BR-46", "cbc:TaxAmount", "VAT")]
+        {
             if element.first(name).is_none() {
                 check.refuse(rule, element, format_args!("the VAT group has no {what} amount"));
             }
@@ -429,7 +474,8 @@ fn breakdown(check: &mut Check<'_>, figures: &Figures<'_>) {
         let none = Decimal::from_ore(0);
         let percent = group.percent.as_ref().unwrap_or(&none);
         if !near(base, vat, percent) {
-            let message = format!("VAT is stated as {vat}, but {percent} % of {base} is {}", product(base, percent));
+            let message =
+                format!("VAT is stated as {vat}, but {percent} % of {base} is {}", product(base, percent));
             check.refuse("BR-CO-17", element, message);
         }
     }
@@ -527,8 +573,18 @@ fn categories(check: &mut Check<'_>, figures: &Figures<'_>) {
         let groups: Vec<_> = figures.groups.iter().filter(of_category).collect();
         let kinds = [
             figures.lines.iter().filter(of_category).collect::<Vec<_>>(),
-            figures.allowances.iter().filter(|part| is_charge(part.element) == Some(false)).filter(of_category).collect(),
-            figures.allowances.iter().filter(|part| is_charge(part.element) == Some(true)).filter(of_category).collect(),
+            figures
+                .allowances
+                .iter()
+                .filter(|part| is_charge(part.element) == Some(false))
+                .filter(of_category)
+                .collect(),
+            figures
+                .allowances
+                .iter()
+                .filter(|part| is_charge(part.element) == Some(true))
+                .filter(of_category)
+                .collect(),
         ];
         let used = kinds.iter().any(|kind| !kind.is_empty());
         let listed = if ids.code == "S" {
@@ -555,7 +611,8 @@ fn categories(check: &mut Check<'_>, figures: &Figures<'_>) {
                     check.refuse(rule, part.element, message);
                 }
             } else if !seller_registered && !representative {
-                let message = format!("VAT category {} without the seller's VAT or tax registration", ids.code);
+                let message =
+                    format!("VAT category {} without the seller's VAT or tax registration", ids.code);
                 check.refuse(rule, part.element, message);
             }
         }
@@ -577,7 +634,9 @@ fn categories(check: &mut Check<'_>, figures: &Figures<'_>) {
             let asked = group.amount.is_some() && (ids.code != "S" || group.percent.is_some());
             if asked && !near {
                 let message = match sum {
-                    Some(sum) => format!("the VAT base is stated as {}, the amounts add up to {}", kr(stated), kr(sum)),
+                    Some(sum) => {
+                        format!("the VAT base is stated as {}, the amounts add up to {}", kr(stated), kr(sum))
+                    }
                     None => "no line, allowance or charge has this category and rate".to_string(),
                 };
                 check.refuse(ids.base, tax, message);
@@ -597,7 +656,11 @@ fn rate(check: &mut Check<'_>, code: &str, rule: &'static str, part: &Part<'_>) 
     };
     if !fits {
         let stated = part.percent.as_ref().map_or("not stated".to_string(), |percent| format!("{percent} %"));
-        check.refuse(rule, at, format_args!("the rate of VAT category {code} must be {expected}, it is {stated}"));
+        check.refuse(
+            rule,
+            at,
+            format_args!("the rate of VAT category {code} must be {expected}, it is {stated}"),
+        );
     }
 }
 
@@ -605,7 +668,8 @@ fn group_vat(check: &mut Check<'_>, ids: &Ids, group: &Part<'_>, tax: Element<'_
     let reason = tax.first("cbc:TaxExemptionReason").or(tax.first("cbc:TaxExemptionReasonCode")).is_some();
     let wants_reason = matches!(ids.code, "E" | "O");
     if reason != wants_reason {
-        let message = if wants_reason { "an exemption reason is missing" } else { "an exemption reason has no place" };
+        let message =
+            if wants_reason { "an exemption reason is missing" } else { "an exemption reason has no place" };
         check.refuse(ids.reason, tax, format_args!("VAT category {}: {message}", ids.code));
     }
     let (Some(base), Some(vat)) = (group.amount, group.vat) else { return };
@@ -635,7 +699,8 @@ fn outside_scope_alone(check: &mut Check<'_>, figures: &Figures<'_>) {
         ("BR-O-14", figures.allowances.iter().filter(of_kind(true)).find(other)),
     ] {
         if let Some(part) = found {
-            let message = format!("outside the scope of VAT (O) together with category {}", quote(part.category));
+            let message =
+                format!("outside the scope of VAT (O) together with category {}", quote(part.category));
             check.refuse(rule, part.element, message);
         }
     }

@@ -36,7 +36,9 @@ pub struct Plan<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BookingError {
     /// Nobody says where a line is booked.
-    #[error("line {line} over {net} has no posting string that is understood; code it, or name a default account")]
+    #[error(
+        "line {line} over {net} has no posting string that is understood; code it, or name a default account"
+    )]
     NoCoding {
         /// The seller's number of the line, or what it is.
         line: String,
@@ -121,12 +123,17 @@ pub fn document(invoice: &Invoice, plan: &Plan<'_>) -> Result<Document, BookingE
         total.base = total.base.checked_add(signed(group.base)).ok_or(BookingError::Overflow)?;
         total.vat = total.vat.checked_add(signed(group.vat)).ok_or(BookingError::Overflow)?;
     }
-    let used = |total: &VatTotal| total.vat != Amount::ZERO || lines.iter().any(|line| line.vat_code == total.code);
+    let used =
+        |total: &VatTotal| total.vat != Amount::ZERO || lines.iter().any(|line| line.vat_code == total.code);
     let vat_totals = totals.into_values().filter(used).collect();
     let owed_by_buyer = (invoice.kind == Kind::Invoice) != turned;
     Ok(Document {
         id: invoice.id(),
-        kind: if owed_by_buyer { DocumentKind::Invoice } else { DocumentKind::CreditNote { corrects: corrects(invoice) } },
+        kind: if owed_by_buyer {
+            DocumentKind::Invoice
+        } else {
+            DocumentKind::CreditNote { corrects: corrects(invoice) }
+        },
         buyer: invoice.buyer.number,
         date: plan.date,
         tax_point: invoice.tax_date(),
@@ -166,10 +173,10 @@ fn coded(invoice: &Invoice, plan: &Plan<'_>) -> Result<Vec<Coded>, BookingError>
     for part in &invoice.allowances {
         let net = if part.charge { part.amount } else { Amount(-part.amount.0) };
         // Freight and discounts follow the first line of their VAT when nobody codes them.
-        let alike = coded.iter().find(|(_, category, rate, _)| (*category, *rate) == (part.category, part.rate));
-        let coding = resolve(None).or(alike.map(|(_, _, _, coding)| *coding)).ok_or_else(|| BookingError::NoCoding {
-            line: if part.charge { "charge" } else { "allowance" }.to_string(),
-            net,
+        let alike =
+            coded.iter().find(|(_, category, rate, _)| (*category, *rate) == (part.category, part.rate));
+        let coding = resolve(None).or(alike.map(|(_, _, _, coding)| *coding)).ok_or_else(|| {
+            BookingError::NoCoding { line: if part.charge { "charge" } else { "allowance" }.to_string(), net }
         })?;
         coded.push((net, part.category, part.rate, coding));
     }

@@ -65,7 +65,12 @@ impl<'t> Check<'t> {
     }
 
     /// Notes a value or a form that sums cannot be checked with.
-    pub(super) fn unreadable(&mut self, rule: &'static str, at: Element<'_>, message: impl std::fmt::Display) {
+    pub(super) fn unreadable(
+        &mut self,
+        rule: &'static str,
+        at: Element<'_>,
+        message: impl std::fmt::Display,
+    ) {
         self.unreadable = true;
         self.refuse(rule, at, message);
     }

@@ -244,7 +244,11 @@ fn date(root: Element<'_>, path: &str) -> Option<Date> {
 }
 
 /// The accepted document, once every rule has let it pass.
-pub(super) fn build(mut check: Check<'_>, figures: &Figures<'_>, options: &Options) -> Result<Accepted, Refused> {
+pub(super) fn build(
+    mut check: Check<'_>,
+    figures: &Figures<'_>,
+    options: &Options,
+) -> Result<Accepted, Refused> {
     let root = check.root;
     let Some(invoice) = assemble(&check, figures, options) else {
         // A value that no rule above asked for, and that the books cannot do without.
@@ -282,7 +286,10 @@ fn assemble(check: &Check<'_>, figures: &Figures<'_>, options: &Options) -> Opti
         preceding: preceding
             .iter()
             .filter_map(|reference| {
-                Some(Preceding { number: text(*reference, "cbc:ID")?, issued: date(*reference, "cbc:IssueDate") })
+                Some(Preceding {
+                    number: text(*reference, "cbc:ID")?,
+                    issued: date(*reference, "cbc:IssueDate"),
+                })
             })
             .collect(),
         seller: party(root.first("cac:AccountingSupplierParty/cac:Party")?)?,
@@ -382,7 +389,9 @@ fn reference(text: &str, options: &Options) -> Reference {
 fn notes<'t>(check: &mut Check<'t>, invoice: &Invoice) {
     let root = check.root;
     for party in ["cac:AccountingSupplierParty/cac:Party", "cac:AccountingCustomerParty/cac:Party"] {
-        let element = root.first(party).and_then(|party| ours::organisation(party).map(|(number, at)| (party, number, at)));
+        let element = root
+            .first(party)
+            .and_then(|party| ours::organisation(party).map(|(number, at)| (party, number, at)));
         if let Some((party, number, at)) = element
             && at != "cac:PartyLegalEntity/cbc:CompanyID"
         {
@@ -394,24 +403,37 @@ fn notes<'t>(check: &mut Check<'t>, invoice: &Invoice) {
     }
     if let Some(Reference::Text(text)) = &invoice.reference {
         let at = root.first("cac:PaymentMeans/cbc:PaymentID").unwrap_or(root);
-        let message =
-            format!("payment reference {text} is not a KID with a valid check digit; it is sent to the payee as a message");
+        let message = format!(
+            "payment reference {text} is not a KID with a valid check digit; it is sent to the payee as a message"
+        );
         check.note("F-KID", at, message);
     }
     let to_pay = invoice.kind == Kind::Invoice && invoice.totals.payable.0 > 0;
     if to_pay && invoice.account().is_none() {
-        check.note("F-ACCOUNT", root, "no bank account is stated; the payment cannot be ordered until one is known");
+        check.note(
+            "F-ACCOUNT",
+            root,
+            "no bank account is stated; the payment cannot be ordered until one is known",
+        );
     }
     if invoice.totals.payable.0 < 0 {
         let at = root.first("cac:LegalMonetaryTotal/cbc:PayableAmount").unwrap_or(root);
-        let message = format!("{} is to be paid: the debt runs the other way, nothing is ordered", invoice.totals.payable);
+        let message = format!(
+            "{} is to be paid: the debt runs the other way, nothing is ordered",
+            invoice.totals.payable
+        );
         check.note("F-SIGN", at, message);
     }
     if let (Some(payee), Some(at)) = (&invoice.payee, root.first("cac:PayeeParty")) {
-        let message = format!("{} is paid, not the seller {}: see that the claim was assigned", payee.name, invoice.seller.name);
+        let message = format!(
+            "{} is paid, not the seller {}: see that the claim was assigned",
+            payee.name, invoice.seller.name
+        );
         check.note("F-PAYEE", at, message);
     }
-    let postings = root.named("cbc:AccountingCost").chain(check.lines().filter_map(|line| line.first("cbc:AccountingCost")));
+    let postings = root
+        .named("cbc:AccountingCost")
+        .chain(check.lines().filter_map(|line| line.first("cbc:AccountingCost")));
     let unread: Vec<_> = postings
         .filter_map(|element| coding::Coding::parse(element.text()).err().map(|error| (element, error)))
         .collect();

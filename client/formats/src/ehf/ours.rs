@@ -25,7 +25,9 @@ pub(super) fn check(check: &mut Check<'_>, figures: &Figures<'_>, options: &Opti
 }
 
 fn currency(check: &mut Check<'_>) {
-    if let Some(element) = check.root.first("cbc:DocumentCurrencyCode").filter(|e| !e.text().is_empty() && e.text() != "NOK") {
+    if let Some(element) =
+        check.root.first("cbc:DocumentCurrencyCode").filter(|e| !e.text().is_empty() && e.text() != "NOK")
+    {
         let message = format!("the document is in {}, the books are kept in NOK", quote(element.text()));
         let remedy = "ask the seller to invoice in NOK, or book it outside with the bank's rate";
         check.refuse_with("F-CURRENCY", element, message, remedy);
@@ -35,9 +37,7 @@ fn currency(check: &mut Check<'_>) {
 /// The organisation number of a party and the element it is taken from: the legal entity's, else the
 /// VAT number's, else another that is marked as one.
 pub(super) fn organisation(party: Element<'_>) -> Option<(OrgNumber, &'static str)> {
-    let marked = |path: &str| {
-        party.all(path).into_iter().find(|id| id.attribute("schemeID") == Some("0192"))
-    };
+    let marked = |path: &str| party.all(path).into_iter().find(|id| id.attribute("schemeID") == Some("0192"));
     let legal = party.first("cac:PartyLegalEntity/cbc:CompanyID");
     if let Some(id) = legal.filter(|id| matches!(id.attribute("schemeID"), None | Some("0192")))
         && let Ok(number) = OrgNumber::parse(&normal(id.text()))
@@ -125,7 +125,8 @@ fn vat(check: &mut Check<'_>, figures: &Figures<'_>) {
         let expected = exact(base, &percent);
         let difference = (i128::from(vat.0) - expected).abs();
         if difference >= 100 {
-            let message = format!("{name}: VAT is stated as {vat}, the base makes {}", product(base, &percent));
+            let message =
+                format!("{name}: VAT is stated as {vat}, the base makes {}", product(base, &percent));
             check.refuse("F-BREAKDOWN", at, message);
         } else if difference > 0 {
             let message = format!(
@@ -135,25 +136,29 @@ fn vat(check: &mut Check<'_>, figures: &Figures<'_>) {
             check.note("F-ROUNDING", at, message);
         }
     }
-    let missing: Vec<_> = sums.iter().filter(|(_, (sum, seen))| *seen == 0 && *sum != 0).map(|(key, _)| *key).collect();
+    let missing: Vec<_> =
+        sums.iter().filter(|(_, (sum, seen))| *seen == 0 && *sum != 0).map(|(key, _)| *key).collect();
     for (category, rate) in missing {
         let at = figures.tax_total.unwrap_or(check.root);
         let rate = Decimal::from_ore(i128::from(rate));
-        let message = format!("VAT category {} at {rate} % is used and missing in the VAT breakdown", quote(category));
+        let message =
+            format!("VAT category {} at {rate} % is used and missing in the VAT breakdown", quote(category));
         check.refuse("F-BREAKDOWN", at, message);
     }
 }
 
 /// Base × rate to the øre, a half away from zero on either side.
 fn exact(base: Amount, percent: &Decimal) -> i128 {
-    let magnitude = Decimal::from_ore(i128::from(base.magnitude())).mul(percent).per_cent().round_to_ore().unwrap_or(0);
+    let magnitude =
+        Decimal::from_ore(i128::from(base.magnitude())).mul(percent).per_cent().round_to_ore().unwrap_or(0);
     if base.0 < 0 { -magnitude } else { magnitude }
 }
 
 fn payment(check: &mut Check<'_>, options: &Options) {
     let means: Vec<_> = check.root.named("cac:PaymentMeans").collect();
     for means in means {
-        if let Some(account) = means.first("cac:PayeeFinancialAccount/cbc:ID").filter(|id| !id.text().is_empty())
+        if let Some(account) =
+            means.first("cac:PayeeFinancialAccount/cbc:ID").filter(|id| !id.text().is_empty())
             && let Err(error) = AccountNumber::parse(account.text())
         {
             check.refuse_with("F-ACCOUNT", account, error, "never correct it by guessing");
@@ -171,7 +176,11 @@ fn payment(check: &mut Check<'_>, options: &Options) {
     match check.root.first("cac:PaymentMeans/cbc:PaymentID").filter(|id| !id.text().is_empty()) {
         None => {
             let at = check.root;
-            check.refuse("F-KID", at, "the payee's bank demands a KID, the document states no payment reference");
+            check.refuse(
+                "F-KID",
+                at,
+                "the payee's bank demands a KID, the document states no payment reference",
+            );
         }
         Some(id) if Kid::parse(id.text(), rule).is_none() => {
             let message = format!(

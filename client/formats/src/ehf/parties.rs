@@ -21,18 +21,23 @@ fn seller(check: &mut Check<'_>) {
     let root = check.root;
     let Some(holder) = root.first("cac:AccountingSupplierParty") else { return };
     let Some(party) = holder.first("cac:Party") else { return };
-    let vat_number = party.named("cac:PartyTaxScheme").any(|s| is_vat(s) && s.first("cbc:CompanyID").is_some());
+    let vat_number =
+        party.named("cac:PartyTaxScheme").any(|s| is_vat(s) && s.first("cbc:CompanyID").is_some());
     if !vat_number
         && party.first("cac:PartyIdentification/cbc:ID").is_none()
         && party.first("cac:PartyLegalEntity/cbc:CompanyID").is_none()
     {
-        let message = "the seller has neither a VAT number, nor a registration number, nor another identifier";
+        let message =
+            "the seller has neither a VAT number, nor a registration number, nor another identifier";
         check.refuse("BR-CO-26", holder, message);
     }
     if party.first("cbc:EndpointID").is_some_and(|id| id.attribute("schemeID").is_none()) {
         check.refuse("BR-62", party, "the seller's electronic address has no scheme");
     }
-    if party.first("cac:PostalAddress").is_some_and(|at| at.value("cac:Country/cbc:IdentificationCode").is_none()) {
+    if party
+        .first("cac:PostalAddress")
+        .is_some_and(|at| at.value("cac:Country/cbc:IdentificationCode").is_none())
+    {
         check.refuse("BR-09", party, "the seller's address has no country");
     }
     let schemes = party.named("cac:PartyTaxScheme").count();
@@ -46,7 +51,11 @@ fn seller(check: &mut Check<'_>) {
 fn one_registration(check: &mut Check<'_>, party: Element<'_>, vat: bool, rule: &'static str) {
     let count = party
         .named("cac:PartyTaxScheme")
-        .filter(|s| s.value("cac:TaxScheme/cbc:ID").is_some() && is_vat(*s) == vat && s.first("cbc:CompanyID").is_some())
+        .filter(|s| {
+            s.value("cac:TaxScheme/cbc:ID").is_some()
+                && is_vat(*s) == vat
+                && s.first("cbc:CompanyID").is_some()
+        })
         .count();
     if count > 1 {
         let what = if vat { "VAT numbers" } else { "tax registrations other than VAT" };
@@ -60,7 +69,10 @@ fn buyer(check: &mut Check<'_>) {
     if party.first("cbc:EndpointID").is_some_and(|id| id.attribute("schemeID").is_none()) {
         check.refuse("BR-63", party, "the buyer's electronic address has no scheme");
     }
-    if party.first("cac:PostalAddress").is_some_and(|at| at.value("cac:Country/cbc:IdentificationCode").is_none()) {
+    if party
+        .first("cac:PostalAddress")
+        .is_some_and(|at| at.value("cac:Country/cbc:IdentificationCode").is_none())
+    {
         check.refuse("BR-11", party, "the buyer's address has no country");
     }
     one_registration(check, party, true, "UBL-SR-18");
@@ -77,11 +89,18 @@ fn payee(check: &mut Check<'_>) {
     let same_name = names.iter().any(|name| seller_names.contains(name));
     let same_id = ids.iter().any(|id| seller_ids.contains(&id.raw_text()));
     if names.is_empty() || same_name || same_id {
-        check.refuse("BR-17", payee, "the payee has no name, or is the seller: name a payee only if it is another party");
+        check.refuse(
+            "BR-17",
+            payee,
+            "the payee has no name, or is the seller: name a payee only if it is another party",
+        );
     }
     let registered = texts("cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName");
     let differs = names.iter().any(|name| registered.iter().any(|other| other != name));
-    let not_sepa = ids.iter().filter(|id| id.attribute("schemeID").is_some_and(|s| !s.eq_ignore_ascii_case("SEPA"))).count();
+    let not_sepa = ids
+        .iter()
+        .filter(|id| id.attribute("schemeID").is_some_and(|s| !s.eq_ignore_ascii_case("SEPA")))
+        .count();
     let registrations = payee.all("cac:PartyLegalEntity/cbc:CompanyID").len();
     for (rule, count, what) in [
         ("UBL-SR-19", names.len(), "name"),
@@ -113,7 +132,8 @@ fn tax_representative(check: &mut Check<'_>) {
 }
 
 fn tax_schemes(check: &mut Check<'_>) {
-    let schemes: Vec<_> = check.root.descendants().filter(|element| element.is("cac:PartyTaxScheme")).collect();
+    let schemes: Vec<_> =
+        check.root.descendants().filter(|element| element.is("cac:PartyTaxScheme")).collect();
     for scheme in schemes {
         if scheme.first("cac:TaxScheme/cbc:ID").is_none() || scheme.first("cbc:CompanyID").is_none() {
             check.refuse("UBL-SR-53", scheme, "a tax registration without its number or its scheme");
@@ -164,10 +184,13 @@ fn digits(text: &str) -> Option<Vec<u32>> {
 }
 
 fn is_gln(text: &str) -> bool {
-    let Some((last, body)) = digits(text).as_deref().and_then(|d| d.split_last().map(|(l, b)| (*l, b.to_vec()))) else {
+    let Some((last, body)) =
+        digits(text).as_deref().and_then(|d| d.split_last().map(|(l, b)| (*l, b.to_vec())))
+    else {
         return false;
     };
-    let sum: u32 = body.iter().rev().zip([3, 1].into_iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+    let sum: u32 =
+        body.iter().rev().zip([3, 1].into_iter().cycle()).map(|(digit, weight)| digit * weight).sum();
     (10 - sum % 10) % 10 == last
 }
 
@@ -185,7 +208,12 @@ fn is_belgian(text: &str) -> bool {
 fn is_swedish(text: &str) -> bool {
     let Some(digits) = digits(text).filter(|digits| digits.len() == 10) else { return false };
     let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
-    let sum: u32 = digits[..9].iter().rev().zip(0..).map(|(d, place)| if place % 2 == 0 { doubled(*d) } else { *d }).sum();
+    let sum: u32 = digits[..9]
+        .iter()
+        .rev()
+        .zip(0..)
+        .map(|(d, place)| if place % 2 == 0 { doubled(*d) } else { *d })
+        .sum();
     (10 - sum % 10) % 10 == digits[9]
 }
 
@@ -203,7 +231,14 @@ fn seller_country(root: Element<'_>) -> String {
         party
             .named("cac:PartyTaxScheme")
             .find(|scheme| scheme.first("cac:TaxScheme/cbc:ID").is_some_and(|id| id.raw_text() == "VAT"))
-            .map(|scheme| scheme.first("cbc:CompanyID").map_or("", Element::raw_text).chars().take(2).collect::<String>())
+            .map(|scheme| {
+                scheme
+                    .first("cbc:CompanyID")
+                    .map_or("", Element::raw_text)
+                    .chars()
+                    .take(2)
+                    .collect::<String>()
+            })
     };
     let party = root.first("cac:AccountingSupplierParty/cac:Party");
     let country = party
@@ -215,13 +250,17 @@ fn seller_country(root: Element<'_>) -> String {
 
 fn norway(check: &mut Check<'_>) {
     let root = check.root;
-    let Some(party) = root.first("cac:AccountingSupplierParty/cac:Party").filter(|_| seller_country(root) == "NO") else {
+    let Some(party) =
+        root.first("cac:AccountingSupplierParty/cac:Party").filter(|_| seller_country(root) == "NO")
+    else {
         return;
     };
     let scheme = |id: &str| {
         party
             .named("cac:PartyTaxScheme")
-            .find(|scheme| scheme.first("cac:TaxScheme/cbc:ID").is_some_and(|found| normal(found.text()) == id))
+            .find(|scheme| {
+                scheme.first("cac:TaxScheme/cbc:ID").is_some_and(|found| normal(found.text()) == id)
+            })
             .and_then(|scheme| scheme.first("cbc:CompanyID"))
     };
     if let Some(element) = scheme("VAT")
@@ -235,7 +274,8 @@ fn norway(check: &mut Check<'_>) {
         check.refuse("NO-R-001", element, message);
     }
     if scheme("TAX").is_none_or(|element| normal(element.text()) != "Foretaksregisteret") {
-        let message = "the word Foretaksregisteret is missing; limited companies must write it on their invoices";
+        let message =
+            "the word Foretaksregisteret is missing; limited companies must write it on their invoices";
         check.note("NO-R-002", party, message);
     }
 }

@@ -59,8 +59,16 @@ const REQUIRED: [(&str, &str, &str); 16] = [
     ("BR-02", "cbc:ID", "the invoice number"),
     ("BR-03", "cbc:IssueDate", "the issue date"),
     ("BR-05", "cbc:DocumentCurrencyCode", "the currency"),
-    ("BR-06", "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName", "the seller's name"),
-    ("BR-07", "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName", "the buyer's name"),
+    (
+        "BR-06",
+        "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+        "the seller's name",
+    ),
+    (
+        "BR-07",
+        "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+        "the buyer's name",
+    ),
     ("BR-08", "cac:AccountingSupplierParty/cac:Party/cac:PostalAddress", "the seller's address"),
     ("BR-10", "cac:AccountingCustomerParty/cac:Party/cac:PostalAddress", "the buyer's address"),
     ("BR-12", "cac:LegalMonetaryTotal/cbc:LineExtensionAmount", "the sum of the lines"),
@@ -68,8 +76,16 @@ const REQUIRED: [(&str, &str, &str); 16] = [
     ("BR-14", "cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount", "the total with VAT"),
     ("BR-15", "cac:LegalMonetaryTotal/cbc:PayableAmount", "the amount due"),
     ("BR-CO-18", "cac:TaxTotal/cac:TaxSubtotal", "the VAT breakdown"),
-    ("PEPPOL-EN16931-R010", "cac:AccountingCustomerParty/cac:Party/cbc:EndpointID", "the buyer's electronic address"),
-    ("PEPPOL-EN16931-R020", "cac:AccountingSupplierParty/cac:Party/cbc:EndpointID", "the seller's electronic address"),
+    (
+        "PEPPOL-EN16931-R010",
+        "cac:AccountingCustomerParty/cac:Party/cbc:EndpointID",
+        "the buyer's electronic address",
+    ),
+    (
+        "PEPPOL-EN16931-R020",
+        "cac:AccountingSupplierParty/cac:Party/cbc:EndpointID",
+        "the seller's electronic address",
+    ),
     ("F-UBL", "cac:AccountingSupplierParty/cac:Party", "the seller"),
     ("F-UBL", "cac:AccountingCustomerParty/cac:Party", "the buyer"),
 ];
@@ -84,13 +100,33 @@ const AT_MOST_ONE: [(&str, &str, &str); 22] = [
     ("UBL-SR-03", "cac:DespatchDocumentReference/cbc:ID", "despatch advice reference"),
     ("UBL-SR-05", "cac:PaymentTerms/cbc:Note", "payment terms"),
     ("UBL-SR-08", "cac:InvoicePeriod", "invoicing period"),
-    ("UBL-SR-09", "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName", "seller name"),
+    (
+        "UBL-SR-09",
+        "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+        "seller name",
+    ),
     ("UBL-SR-10", "cac:AccountingSupplierParty/cac:Party/cac:PartyName/cbc:Name", "seller trading name"),
-    ("UBL-SR-11", "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyID", "seller registration"),
-    ("UBL-SR-14", "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyLegalForm", "seller legal form"),
-    ("UBL-SR-15", "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName", "buyer name"),
+    (
+        "UBL-SR-11",
+        "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyID",
+        "seller registration",
+    ),
+    (
+        "UBL-SR-14",
+        "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyLegalForm",
+        "seller legal form",
+    ),
+    (
+        "UBL-SR-15",
+        "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+        "buyer name",
+    ),
     ("UBL-SR-16", "cac:AccountingCustomerParty/cac:Party/cac:PartyIdentification/cbc:ID", "buyer identifier"),
-    ("UBL-SR-17", "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyID", "buyer registration"),
+    (
+        "UBL-SR-17",
+        "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyID",
+        "buyer registration",
+    ),
     ("UBL-SR-24", "cac:Delivery", "delivery"),
     ("UBL-SR-39", "cac:ProjectReference/cbc:ID", "project reference"),
     ("UBL-SR-40", "cac:AccountingCustomerParty/cac:Party/cac:PartyName/cbc:Name", "buyer trading name"),
@@ -106,21 +142,68 @@ const AT_MOST_ONE: [(&str, &str, &str); 22] = [
 /// Elements that UBL lets stand once in their parent and that are read here: a second one could be
 /// read instead of the first.
 const SINGLE: [&str; 51] = [
-    "AccountingCost", "AccountingCustomerParty", "AccountingSupplierParty", "AllowanceTotalAmount", "Amount",
-    "BaseAmount", "BaseQuantity", "BuyerReference", "ChargeIndicator", "ChargeTotalAmount", "CompanyID", "Country",
-    "CreditNoteTypeCode", "CreditedQuantity", "CustomizationID", "DocumentCurrencyCode", "DueDate", "EndDate",
-    "EndpointID", "ID", "IdentificationCode", "InvoiceTypeCode", "InvoicedQuantity", "IssueDate", "Item",
-    "LegalMonetaryTotal", "LineExtensionAmount", "MultiplierFactorNumeric", "Name", "OrderReference", "Party",
-    "PayableAmount", "PayableRoundingAmount", "PayeeFinancialAccount", "PayeeParty", "Percent", "PostalAddress",
-    "PrepaidAmount", "Price", "PriceAmount", "ProfileID", "RegistrationName", "StartDate", "TaxAmount",
-    "TaxCurrencyCode", "TaxExclusiveAmount", "TaxInclusiveAmount", "TaxPointDate", "TaxRepresentativeParty",
-    "TaxScheme", "TaxableAmount",
+    "AccountingCost",
+    "AccountingCustomerParty",
+    "AccountingSupplierParty",
+    "AllowanceTotalAmount",
+    "Amount",
+    "BaseAmount",
+    "BaseQuantity",
+    "BuyerReference",
+    "ChargeIndicator",
+    "ChargeTotalAmount",
+    "CompanyID",
+    "Country",
+    "CreditNoteTypeCode",
+    "CreditedQuantity",
+    "CustomizationID",
+    "DocumentCurrencyCode",
+    "DueDate",
+    "EndDate",
+    "EndpointID",
+    "ID",
+    "IdentificationCode",
+    "InvoiceTypeCode",
+    "InvoicedQuantity",
+    "IssueDate",
+    "Item",
+    "LegalMonetaryTotal",
+    "LineExtensionAmount",
+    "MultiplierFactorNumeric",
+    "Name",
+    "OrderReference",
+    "Party",
+    "PayableAmount",
+    "PayableRoundingAmount",
+    "PayeeFinancialAccount",
+    "PayeeParty",
+    "Percent",
+    "PostalAddress",
+    "PrepaidAmount",
+    "Price",
+    "PriceAmount",
+    "ProfileID",
+    "RegistrationName",
+    "StartDate",
+    "TaxAmount",
+    "TaxCurrencyCode",
+    "TaxExclusiveAmount",
+    "TaxInclusiveAmount",
+    "TaxPointDate",
+    "TaxRepresentativeParty",
+    "TaxScheme",
+    "TaxableAmount",
 ];
 
 /// Elements that stand directly in the document or nowhere.
 const AT_ROOT: [&str; 7] = [
-    "AccountingCustomerParty", "AccountingSupplierParty", "CreditNoteLine", "InvoiceLine", "LegalMonetaryTotal",
-    "PayeeParty", "TaxRepresentativeParty",
+    "AccountingCustomerParty",
+    "AccountingSupplierParty",
+    "CreditNoteLine",
+    "InvoiceLine",
+    "LegalMonetaryTotal",
+    "PayeeParty",
+    "TaxRepresentativeParty",
 ];
 
 fn other_line(kind: Kind) -> &'static str {
@@ -144,7 +227,8 @@ pub(super) fn check(check: &mut Check<'_>, tree: &Tree) {
         stands_twice(check, element);
     }
     for (rule, path, what) in REQUIRED {
-        let found = if FILLED.contains(&rule) { root.value(path).is_some() } else { root.first(path).is_some() };
+        let found =
+            if FILLED.contains(&rule) { root.value(path).is_some() } else { root.first(path).is_some() };
         if !found {
             check.refuse(rule, root, format_args!("{what} ({path}) is missing"));
         }
@@ -152,7 +236,9 @@ pub(super) fn check(check: &mut Check<'_>, tree: &Tree) {
     // Some official rules look for these anywhere; here they are read in one place.
     let misplaced = |element: &Element<'_>| {
         let name = element.local();
-        element.is_known() && AT_ROOT.contains(&name) && (!within_root(*element) || other_line(check.kind) == name)
+        element.is_known()
+            && AT_ROOT.contains(&name)
+            && (!within_root(*element) || other_line(check.kind) == name)
     };
     if let Some(element) = tree.elements().find(misplaced) {
         check.unreadable("F-UBL", element, "the element has no place there");
@@ -208,16 +294,25 @@ fn type_code(check: &mut Check<'_>) {
             ("cbc:CreditNoteTypeCode", lists.0, lists.1, "PEPPOL-EN16931-P0101")
         }
     };
-    let Some((element, code)) = root.first(name).map(|e| (e, normal(e.text()))).filter(|(_, code)| !code.is_empty())
+    let Some((element, code)) =
+        root.first(name).map(|e| (e, normal(e.text()))).filter(|(_, code)| !code.is_empty())
     else {
         return check.refuse("BR-04", root, format_args!("the type code ({name}) is missing"));
     };
     if !holds(known, &code) {
-        check.refuse("BR-CL-01", element, format_args!("{} is no type code of this kind of document", quote(&code)));
+        check.refuse(
+            "BR-CL-01",
+            element,
+            format_args!("{} is no type code of this kind of document", quote(&code)),
+        );
     }
     let first_process = root.value("cbc:ProfileID").and_then(process) == Some("01");
     if first_process && !holds(of_profile, &code) {
-        check.refuse(profile_rule, element, format_args!("type code {} is not used in Peppol billing", quote(&code)));
+        check.refuse(
+            profile_rule,
+            element,
+            format_args!("type code {} is not used in Peppol billing", quote(&code)),
+        );
     }
     if matches!(&*code, "326" | "384") && check.kind == Kind::Invoice && !both_german(root) {
         let message = format!("type code {code} is used between German parties only");
@@ -232,7 +327,8 @@ fn counts(check: &mut Check<'_>) {
             // How many have such a child, not how many children there are.
             Some(path) => {
                 let (name, child) = path.split_once('/').unwrap_or((path, ""));
-                let holders: Vec<_> = root.named(name).filter(|holder| holder.first(child).is_some()).collect();
+                let holders: Vec<_> =
+                    root.named(name).filter(|holder| holder.first(child).is_some()).collect();
                 (holders.len(), holders.last().copied())
             }
             None => {
@@ -248,15 +344,17 @@ fn counts(check: &mut Check<'_>) {
         check.refuse("PEPPOL-EN16931-R002", root, "more than one note");
     }
     let projects = |element: &Element<'_>| element.value("cbc:DocumentTypeCode") == Some("50");
-    if check.kind == Kind::CreditNote && root.named("cac:AdditionalDocumentReference").filter(projects).count() > 1 {
+    if check.kind == Kind::CreditNote
+        && root.named("cac:AdditionalDocumentReference").filter(projects).count() > 1
+    {
         check.refuse("PEPPOL-EN16931-R080", root, "more than one project reference");
     }
     let objects = |element: &Element<'_>| element.value("cbc:DocumentTypeCode") == Some("130");
     if root.named("cac:AdditionalDocumentReference").filter(objects).count() > 1 {
         check.refuse("UBL-SR-04", root, "more than one invoiced object");
     }
-    let vat_point_twice =
-        root.first("cbc:TaxPointDate").is_some() && root.first("cac:InvoicePeriod/cbc:DescriptionCode").is_some();
+    let vat_point_twice = root.first("cbc:TaxPointDate").is_some()
+        && root.first("cac:InvoicePeriod/cbc:DescriptionCode").is_some();
     if vat_point_twice {
         check.refuse("BR-CO-03", root, "both a VAT point date and a VAT point code are given");
     }
@@ -268,7 +366,8 @@ fn counts(check: &mut Check<'_>) {
         ("UBL-SR-44", "cbc:PaymentID", "payment references"),
         ("UBL-SR-47", "cbc:PaymentMeansCode", "kinds of payment means"),
     ] {
-        let mut texts: Vec<_> = root.all(&format!("cac:PaymentMeans/{path}")).into_iter().map(Element::raw_text).collect();
+        let mut texts: Vec<_> =
+            root.all(&format!("cac:PaymentMeans/{path}")).into_iter().map(Element::raw_text).collect();
         texts.sort_unstable();
         texts.dedup();
         if texts.len() > 1 {
@@ -296,10 +395,17 @@ fn currencies(check: &mut Check<'_>) {
     let Some(tax_currency) = tax_currency else { return };
     let document = root.value("cbc:DocumentCurrencyCode").unwrap_or("");
     if normal(tax_currency.text()) == normal(document) {
-        check.refuse("PEPPOL-EN16931-R005", tax_currency, "the VAT accounting currency is the invoice currency");
+        check.refuse(
+            "PEPPOL-EN16931-R005",
+            tax_currency,
+            "the VAT accounting currency is the invoice currency",
+        );
     }
     let amounts = |currency: &str| -> Vec<Element<'_>> {
-        root.all("cac:TaxTotal/cbc:TaxAmount").into_iter().filter(|a| a.attribute("currencyID") == Some(currency)).collect()
+        root.all("cac:TaxTotal/cbc:TaxAmount")
+            .into_iter()
+            .filter(|a| a.attribute("currencyID") == Some(currency))
+            .collect()
     };
     let (own, accounting) = (amounts(document), amounts(tax_currency.text()));
     if accounting.is_empty() {
@@ -311,7 +417,8 @@ fn currencies(check: &mut Check<'_>) {
     };
     let not_above = |number: &Decimal| number.is_zero() || number.is_negative();
     let not_below = |number: &Decimal| !number.is_negative();
-    let alike = any(&own, not_above) && any(&accounting, not_above) || any(&own, not_below) && any(&accounting, not_below);
+    let alike = any(&own, not_above) && any(&accounting, not_above)
+        || any(&own, not_below) && any(&accounting, not_below);
     if !alike {
         check.refuse("PEPPOL-EN16931-R055", root, "the two VAT totals have different signs");
     }
@@ -325,7 +432,8 @@ fn periods(check: &mut Check<'_>) {
         document.and_then(|period| date(period.first("cbc:StartDate"))),
         document.and_then(|period| date(period.first("cbc:EndDate"))),
     );
-    let of_lines = check.lines().filter_map(|line| line.first("cac:InvoicePeriod").map(|period| (period, true)));
+    let of_lines =
+        check.lines().filter_map(|line| line.first("cac:InvoicePeriod").map(|period| (period, true)));
     let all: Vec<_> = document.map(|period| (period, false)).into_iter().chain(of_lines).collect();
     for (period, of_line) in all {
         let (start, end) = (period.first("cbc:StartDate"), period.first("cbc:EndDate"));
@@ -356,14 +464,25 @@ fn periods(check: &mut Check<'_>) {
     }
 }
 
-const DATES: [&str; 6] = ["ActualDeliveryDate", "DueDate", "EndDate", "IssueDate", "StartDate", "TaxPointDate"];
+const DATES: [&str; 6] =
+    ["ActualDeliveryDate", "DueDate", "EndDate", "IssueDate", "StartDate", "TaxPointDate"];
 const NUMBERS: [&str; 5] =
     ["BaseQuantity", "CreditedQuantity", "InvoicedQuantity", "MultiplierFactorNumeric", "Percent"];
 /// Amounts whose currency must be the document's and on the list.
 const AMOUNTS: [&str; 13] = [
-    "AllowanceTotalAmount", "Amount", "BaseAmount", "ChargeTotalAmount", "LineExtensionAmount", "PayableAmount",
-    "PayableRoundingAmount", "PrepaidAmount", "PriceAmount", "TaxAmount", "TaxExclusiveAmount",
-    "TaxInclusiveAmount", "TaxableAmount",
+    "AllowanceTotalAmount",
+    "Amount",
+    "BaseAmount",
+    "ChargeTotalAmount",
+    "LineExtensionAmount",
+    "PayableAmount",
+    "PayableRoundingAmount",
+    "PrepaidAmount",
+    "PriceAmount",
+    "TaxAmount",
+    "TaxExclusiveAmount",
+    "TaxInclusiveAmount",
+    "TaxableAmount",
 ];
 
 fn numbers_and_dates(check: &mut Check<'_>, element: Element<'_>) {
@@ -373,7 +492,8 @@ fn numbers_and_dates(check: &mut Check<'_>, element: Element<'_>) {
     }
     if DATES.contains(&name) || name == "PaymentDueDate" {
         if element.raw_text().len() != 10 || Date::parse(element.raw_text()).is_err() {
-            let message = format!("{} is not a date of the calendar, written YYYY-MM-DD", quote(element.text()));
+            let message =
+                format!("{} is not a date of the calendar, written YYYY-MM-DD", quote(element.text()));
             check.refuse("PEPPOL-EN16931-F001", element, message);
         }
         return;
@@ -386,12 +506,16 @@ fn numbers_and_dates(check: &mut Check<'_>, element: Element<'_>) {
         return check.unreadable("F-UBL", element, message);
     }
     if name.ends_with("Amount") {
-        let in_price = element.parent().is_some_and(|up| up.is("cac:AllowanceCharge") && within(up, "cac:Price"));
+        let in_price =
+            element.parent().is_some_and(|up| up.is("cac:AllowanceCharge") && within(up, "cac:Price"));
         let decimals = element.raw_text().split_once('.').map_or(0, |(_, decimals)| decimals.chars().count());
         if decimals > 2 && name != "PriceAmount" && !in_price {
             let message = format!("{} has more than two decimals", quote(element.text()));
             check.unreadable(decimals_rule(element), element, message);
-        } else if name != "PriceAmount" && !in_price && decimal(Some(element)).and_then(|d| d.to_ore()).is_none() {
+        } else if name != "PriceAmount"
+            && !in_price
+            && decimal(Some(element)).and_then(|d| d.to_ore()).is_none()
+        {
             check.unreadable("F-UBL", element, "the amount is larger than the books can hold");
         }
         currency(check, element);
@@ -447,7 +571,12 @@ fn currency(check: &mut Check<'_>, element: Element<'_>) {
         let message = format!("the amount is in {}, the document in {}", quote(currency), quote(document));
         check.refuse("PEPPOL-EN16931-R051", element, message);
     }
-    listed(check, element, currency, &[("BR-CL-03", codes::CURRENCIES), ("PEPPOL-EN16931-CL007", codes::PEPPOL_CURRENCIES)]);
+    listed(
+        check,
+        element,
+        currency,
+        &[("BR-CL-03", codes::CURRENCIES), ("PEPPOL-EN16931-CL007", codes::PEPPOL_CURRENCIES)],
+    );
 }
 
 /// Refuses under every rule whose list does not hold the code.
@@ -468,7 +597,12 @@ fn code(check: &mut Check<'_>, element: Element<'_>) {
         "DocumentCurrencyCode" => listed(check, element, &text(), &[("BR-CL-04", codes::CURRENCIES)]),
         "TaxCurrencyCode" => listed(check, element, &text(), &[("BR-CL-05", codes::CURRENCIES)]),
         "DescriptionCode" if in_any(&["cac:InvoicePeriod"]) => {
-            listed(check, element, &text(), &[("BR-CL-06", "3 35 432"), ("PEPPOL-EN16931-CL006", "3 35 432")]);
+            listed(
+                check,
+                element,
+                &text(),
+                &[("BR-CL-06", "3 35 432"), ("PEPPOL-EN16931-CL006", "3 35 432")],
+            );
         }
         "IdentificationCode" if in_any(&["cac:Country"]) => {
             listed(check, element, &text(), &[("BR-CL-14", codes::COUNTRIES)]);
@@ -477,7 +611,9 @@ fn code(check: &mut Check<'_>, element: Element<'_>) {
             listed(check, element, &text(), &[("BR-CL-15", codes::COUNTRIES)]);
         }
         "PaymentMeansCode" => listed(check, element, &text(), &[("BR-CL-16", codes::PAYMENT_MEANS)]),
-        "ID" if in_any(&["cac:TaxCategory"]) => listed(check, element, &text(), &[("BR-CL-17", "AE L M E S Z G O K B")]),
+        "ID" if in_any(&["cac:TaxCategory"]) => {
+            listed(check, element, &text(), &[("BR-CL-17", "AE L M E S Z G O K B")])
+        }
         "ID" if in_any(&["cac:ClassifiedTaxCategory"]) => {
             listed(check, element, &text(), &[("BR-CL-18", "AE L M E S Z G O K B")]);
         }
@@ -490,7 +626,8 @@ fn code(check: &mut Check<'_>, element: Element<'_>) {
                 listed(check, element, &text(), &lists);
             }
             Some(true) => {
-                let lists = [("BR-CL-20", codes::CHARGE_REASONS), ("PEPPOL-EN16931-CL003", codes::CHARGE_REASONS)];
+                let lists =
+                    [("BR-CL-20", codes::CHARGE_REASONS), ("PEPPOL-EN16931-CL003", codes::CHARGE_REASONS)];
                 listed(check, element, &text(), &lists);
             }
             None => {}
@@ -504,7 +641,11 @@ fn code(check: &mut Check<'_>, element: Element<'_>) {
             if let Some(unit) = attribute("unitCode")
                 && !codes::is_unit(&unit)
             {
-                check.refuse("BR-CL-23", element, format_args!("{} is no unit on the code list", quote(&unit)));
+                check.refuse(
+                    "BR-CL-23",
+                    element,
+                    format_args!("{} is no unit on the code list", quote(&unit)),
+                );
             }
         }
         "EndpointID" => {
@@ -546,7 +687,8 @@ fn code(check: &mut Check<'_>, element: Element<'_>) {
 
 /// A note may begin with its subject, `#AAI#`.
 fn subject(check: &mut Check<'_>, element: Element<'_>) {
-    let code = element.raw_text().split_once('#').and_then(|(_, rest)| rest.split_once('#')).map(|(code, _)| code);
+    let code =
+        element.raw_text().split_once('#').and_then(|(_, rest)| rest.split_once('#')).map(|(code, _)| code);
     if let Some(code) = code.filter(|code| code.chars().count() == 3)
         && !holds(codes::SUBJECTS, code)
     {
@@ -589,7 +731,11 @@ fn reference(check: &mut Check<'_>, element: Element<'_>) {
             let project = kind == Some("50") && check.kind == Kind::CreditNote;
             let scheme = element.first("cbc:ID").and_then(|id| id.attribute("schemeID"));
             if kind != Some("130") && !project && (scheme.is_some() || kind.is_some()) {
-                check.refuse("UBL-SR-43", element, "a scheme or type goes with an invoiced object (130) only");
+                check.refuse(
+                    "UBL-SR-43",
+                    element,
+                    "a scheme or type goes with an invoiced object (130) only",
+                );
             }
             if kind == Some("130") && element.first("cac:Attachment").is_some() {
                 check.refuse("UBL-CR-666", element, "an invoiced object has no attachment");
@@ -629,7 +775,11 @@ fn reference(check: &mut Check<'_>, element: Element<'_>) {
         "PostalAddress" | "Address" if element.named("cac:AddressLine").count() > 1 => {
             check.refuse("UBL-SR-51", element, "more than one additional address line");
         }
-        "Address" if element.parent().is_some_and(|p| p.is("cac:DeliveryLocation") && within(p, "cac:Delivery")) => {
+        "Address"
+            if element
+                .parent()
+                .is_some_and(|p| p.is("cac:DeliveryLocation") && within(p, "cac:Delivery")) =>
+        {
             if element.first("cac:Country/cbc:IdentificationCode").is_none() {
                 check.refuse("BR-57", element, "a deliver-to address without country");
             }

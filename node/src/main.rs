@@ -1,0 +1,170 @@
+//! `hovedbok-node`: makes keys and genesis, runs a validator, or a whole network on one machine.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use node::config::Config;
+use node::keys::Keys;
+use node::localnet::{self, Localnet};
+use node::plan::Plan;
+use node::service;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Runs a node of Hovedbok, the ledger that public bodies share.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the three keys of a validator and prints their public halves for the plan of genesis.
+    Keygen {
+        /// The file to write; never overwritten, readable by its owner only.
+        file: PathBuf,
+    },
+    /// Makes the genesis file from a plan and prints the chain's identity.
+    Init {
+        /// The plan (TOML).
+        plan: PathBuf,
+        /// The file to write.
+        #[arg(long, default_value = "genesis.bin")]
+        out: PathBuf,
+    },
+    /// Runs one validator until it is told to stop (SIGTERM, SIGINT).
+    Run {
+        /// Its configuration (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// Stop also when standard input is closed, so that a parent's end is ours.
+        #[arg(long)]
+        until_stdin_closes: bool,
+    },
+    /// Lays out and runs a network of validators on this machine, each a process of its own.
+    Localnet {
+        /// Where genesis, keys, configurations and data lie; laid out if nothing is there.
+        #[arg(long)]
+        dir: PathBuf,
+        /// How many validators.
+        #[arg(long, default_value_t = 4)]
+        validators: usize,
+        /// Clients reach validator i at this port + i; 0 takes free ports.
+        #[arg(long, default_value_t = 0)]
+        rpc_base_port: u16,
+        /// Only lay out.
+        #[arg(long)]
+        init_only: bool,
+    },
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HOVEDBOK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,libp2p=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let done = match arguments.command {
+        Command::Keygen { file } => keygen(&file),
+        Command::Init { plan, out } => init(&plan, &out),
+        Command::Run { config, until_stdin_closes } => run(&config, until_stdin_closes),
+        Command::Localnet { dir, validators, rpc_base_port, init_only } => {
+            local(&dir, validators, rpc_base_port, init_only)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hovedbok-node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keygen(file: &Path) -> Result<(), AnyError> {
+    let keys = Keys::generate()?;
+    keys.save(file)?;
+    println!("vote_key = \"{}\"", keys.vote_key());
+    println!("cosign_key = \"{}\"", keys.cosign_key());
+    println!("peer_key = \"{}\"", keys.peer_key());
+    Ok(())
+}
+
+fn init(plan: &Path, out: &Path) -> Result<(), AnyError> {
+    let genesis = Plan::load(plan)?.to_genesis()?;
+    std::fs::write(out, genesis.encode())?;
+    println!("chain  {}", genesis.hash());
+    println!("origin {}", genesis.origin());
+    Ok(())
+}
+
+#[tokio::main]
+async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
+    let config = Config::load(path)?;
+    let (stop, stopped) = watch::channel(false);
+    let service = service::start(&config, stopped).await?;
+    let (rpc, needed, mut health) = (service.rpc, service.peers_needed, service.running.health.clone());
+    println!("listening http://{rpc}");
+    tokio::spawn(async move {
+        // Told once; afterwards /ready tells.
+        if health.wait_for(|health| health.peers >= needed).await.is_ok() {
+            println!("ready http://{rpc}");
+        }
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (closed, mut closing) = watch::channel(false);
+    if until_stdin_closes {
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = closed.send(true);
+        });
+    }
+    let ending = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            true = async { closing.wait_for(|closed| *closed).await.is_ok() } => {}
+        }
+        let _ = stop.send(true);
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        ended = service.ended() => Ok(ended?),
+        () = ending => Ok(()),
+    }
+}
+
+fn local(dir: &Path, validators: usize, rpc_base_port: u16, init_only: bool) -> Result<(), AnyError> {
+    localnet::lay_out(dir, validators, rpc_base_port)?;
+    if init_only {
+        return Ok(());
+    }
+    let mut net = Localnet::start(dir, &std::env::current_exe()?)?;
+    println!("ready {}", net.rpc.join(" "));
+    until_signal(&mut net)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn until_signal(net: &mut Localnet) -> Result<(), AnyError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut told = std::collections::BTreeSet::new();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+        if let Some((index, status)) = net.watch() {
+            if told.insert(index) {
+                eprintln!("validator {index} ended: {status}");
+            }
+        }
+    }
+}

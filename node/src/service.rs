@@ -1,0 +1,171 @@
+//! One node from its configuration: disk, books, consensus, network and RPC put together and
+//! started in that order, so that nothing answers before what it answers from stands.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ledger::checkpoint::{Trust, TrustError};
+use ledger::genesis::{Genesis, GenesisError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigError};
+use crate::handle::Identity;
+use crate::keeper::Keeper;
+use crate::keys::{Keys, KeysError};
+use crate::network::{Member, Network, NetworkConfig, NetworkError};
+use crate::recover::{RecoverError, recover};
+use crate::rpc;
+use crate::run::{self, Parts, RunError, Running};
+use crate::store::{Store, StoreError};
+use crate::validator::{Settings, Validator};
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The genesis file cannot be read.
+    #[error("genesis file {}: {source}", path.display())]
+    GenesisFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The genesis file begins no chain.
+    #[error("genesis file {}: {source}", path.display())]
+    Genesis {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: GenesisError,
+    },
+    /// The validators of genesis cannot be trusted.
+    #[error("genesis: {0}")]
+    Trust(#[from] TrustError),
+    /// The configuration names no key file.
+    #[error("no key file is named; set keys in the configuration to what hovedbok-node keygen wrote")]
+    NoKeys,
+    /// The key file.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The keys belong to no validator of this chain.
+    #[error("the keys in {} are no validator's of this chain; check keys and genesis in the configuration", path.display())]
+    NotValidator {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The books on disk.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The RPC's address cannot be listened on.
+    #[error("cannot listen on {address} for clients: {source}; free the port or change rpc.listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The node ran, and stopped.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// A node that runs and answers.
+pub struct Service {
+    /// The running node.
+    pub running: Running,
+    /// Where clients reach it.
+    pub rpc: SocketAddr,
+    /// How many peers must be connected for the node to take part.
+    pub peers_needed: usize,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl Service {
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// [`RunError`], if the node stopped because it could not go on.
+    pub async fn ended(self) -> Result<(), RunError> {
+        let result = self.running.done.await.unwrap_or(Ok(()));
+        // What is being answered is finished; a server that does not end is cut off.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.served).await;
+        result
+    }
+}
+
+/// Reads a genesis file.
+///
+/// # Errors
+/// [`ServiceError::GenesisFile`], [`ServiceError::Genesis`].
+pub fn read_genesis(path: &Path) -> Result<Genesis, ServiceError> {
+    let bytes =
+        fs::read(path).map_err(|source| ServiceError::GenesisFile { path: path.to_path_buf(), source })?;
+    Genesis::decode(&bytes)
+        .and_then(|genesis| genesis.check().map(|()| genesis))
+        .map_err(|source| ServiceError::Genesis { path: path.to_path_buf(), source })
+}
+
+/// Starts a node. It ends when `stop` turns true, or when its disk fails.
+///
+/// # Errors
+/// [`ServiceError`]; then nothing runs.
+pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Service, ServiceError> {
+    let genesis = read_genesis(&config.genesis)?;
+    let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
+    let set = trust.validators().clone();
+    let path = config.keys.as_ref().ok_or(ServiceError::NoKeys)?;
+    let keys = Keys::load(path)?;
+    let ours = (keys.vote_key(), keys.cosign_key(), keys.peer_key());
+    let me = set.validators.iter().position(|v| (v.vote_key, v.cosign_key, v.peer_key) == ours);
+    let me = me.ok_or_else(|| ServiceError::NotValidator { path: path.clone() })?;
+    let addresses = config.peer_addresses(&set)?;
+
+    let store = Arc::new(Store::open(&config.data_dir, trust.chain())?);
+    let recovered = recover(&genesis, &store)?;
+    let keeper = Keeper::open(Arc::clone(&store), &recovered.ledger)?;
+    tracing::info!(height = %recovered.ledger.head().height, "books replayed");
+
+    let timing = config.timing;
+    let settings = Settings {
+        consensus: consensus::machine::Config {
+            delta_ms: timing.delta_ms,
+            delta_max_ms: timing.delta_max_ms,
+            block_interval_ms: timing.block_interval_ms,
+            heartbeat_ms: timing.heartbeat_ms,
+            drift_ms: timing.drift_ms,
+            ..consensus::machine::Config::default()
+        },
+        request_timeout_ms: timing.request_timeout_ms,
+    };
+    let me = me as u16;
+    let validator = Validator::new(settings, Some(me), recovered, run::now());
+
+    let members = (0..).zip(&set.validators).zip(addresses);
+    let members = members.map(|((index, v), addresses)| Member { index, key: v.peer_key, addresses }).collect();
+    let network = NetworkConfig { chain: *trust.chain(), listen: config.network.listen.clone() };
+    let (network, from_network) = Network::start(network, keys.peer_keypair(), members).await?;
+
+    let address = config.rpc.listen;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| ServiceError::Listen { address, source })?;
+    let rpc = listener.local_addr().map_err(|source| ServiceError::Listen { address, source })?;
+
+    let peers_needed = set.quorum().saturating_sub(1);
+    let identity = Identity { genesis: genesis.encode(), trust, me: Some(me) };
+    let parts = Parts { identity, store, keeper, validator, keys, network, from_network };
+    let running = run::start(parts, stop.clone());
+    let served = tokio::spawn(rpc::serve(listener, running.handle.clone(), running.health.clone(), stop));
+    Ok(Service { running, rpc, peers_needed, served })
+}
