@@ -422,6 +422,7 @@ mod tests {
     };
     use crate::tree::inclusion_proof;
     use alloc::vec;
+    use proptest::prelude::*;
 
     fn booked() -> Booked {
         let (buyer, seller) = (OrgNumber::new(964_965_226).unwrap(), OrgNumber::new(974_761_076).unwrap());
@@ -641,6 +642,27 @@ mod tests {
         assert_eq!((step, message.contains("expected the end of the path")), (1, true), "{message}");
         let refusal = Receipt::parse(&"x".repeat(RECEIPT_BYTES_MAX + 1)).unwrap_err();
         assert_eq!(refusal, ReceiptError::TooLong { bytes: RECEIPT_BYTES_MAX + 1 });
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_stranger_sends_is_answered_and_what_reads_is_written_back(
+            cuts in proptest::collection::vec((0usize..6000, 0usize..200, 0usize..6000), 1..4),
+            noise in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let trust = trust(7);
+            let mut bytes = receipt(&trust, 42, true).to_text().into_bytes();
+            let good = bytes.clone();
+            for (from, length, to) in cuts {
+                let (from, to) = (from % bytes.len(), to % bytes.len());
+                let moved: Vec<u8> = bytes[from..(from + length).min(bytes.len())].to_vec();
+                bytes.splice(to..to, moved.into_iter().chain(noise.iter().copied()));
+            }
+            if let Ok(read) = Receipt::parse_bytes(&bytes) {
+                prop_assert_eq!(read.to_text().into_bytes(), bytes.clone());
+                prop_assert!(bytes == good || read.verify(&trust, Some(NOW)).is_err());
+            }
+        }
     }
 
     #[test]

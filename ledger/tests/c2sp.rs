@@ -1,6 +1,7 @@
 //! Judges nobody here wrote: `signed_note` and `tlog_tiles` read our notes, checkpoints, tiles and
 //! proofs, and we read theirs. Cosignatures they do not know; `specs/vectors/judge.py` has those judged
 //! by another.
+#![allow(clippy::unwrap_used)] // Helpers here are tests, too.
 
 mod support;
 

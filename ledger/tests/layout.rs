@@ -1,5 +1,6 @@
 //! The layout block of `specs/formats.md` is the one that our bytes have: every vector decodes by it,
 //! to the last byte. Whoever writes another implementation may trust the page.
+#![allow(clippy::unwrap_used)] // Helpers here are tests, too.
 
 use std::collections::HashMap;
 use std::fs;

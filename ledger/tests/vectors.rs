@@ -3,6 +3,7 @@
 //!
 //! They are made from fixed seeds. A change of format shows as a difference here; if it is meant,
 //! `HOVEDBOK_VECTORS=write cargo test -p ledger --test vectors` writes them anew.
+#![allow(clippy::unwrap_used)] // Helpers here are tests, too.
 
 #[path = "support/make.rs"]
 mod make;

@@ -216,7 +216,7 @@ impl Keys {
         for (name, key) in NAMES.iter().zip([&self.vote, &self.cosign, &self.peer]) {
             let mut digits = Zeroizing::new([0u8; 64]);
             let seed = Zeroizing::new(key.to_bytes());
-            hex::encode_to_slice(&*seed, &mut *digits).expect("64 digits hold 32 bytes");
+            hex::encode_to_slice(*seed, &mut *digits).expect("64 digits hold 32 bytes");
             text.push_str(name);
             text.extend(std::iter::repeat_n(' ', 7 - name.len()));
             text.extend(digits.iter().map(|digit| char::from(*digit)));

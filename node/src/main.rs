@@ -161,10 +161,10 @@ async fn until_signal(net: &mut Localnet) -> Result<(), AnyError> {
             _ = interrupt.recv() => return Ok(()),
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
-        if let Some((index, status)) = net.watch() {
-            if told.insert(index) {
-                eprintln!("validator {index} ended: {status}");
-            }
+        if let Some((index, status)) = net.watch()
+            && told.insert(index)
+        {
+            eprintln!("validator {index} ended: {status}");
         }
     }
 }

@@ -161,6 +161,7 @@ pub enum NetworkError {
 
 /// What arrived.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are messages, which are the large ones")]
 pub enum NetworkEvent {
     /// A message of consensus.
     Message {

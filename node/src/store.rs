@@ -557,7 +557,7 @@ impl Batch {
             if let Some(hash) = key.get(16..)
                 && self.store.is_undecided(hash)?
             {
-                self.delete(Column::Blocks, hash.to_vec());
+                self.delete(Column::Blocks, hash);
             }
             self.delete(Column::Undecided, key);
         }

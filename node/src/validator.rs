@@ -418,15 +418,20 @@ impl Validator {
     fn on_message(&mut self, from: u16, message: Message) {
         let input = match message {
             Message::Vote(vote) => {
-                // Far views are dropped by the core anyway; a signature check is not wasted on them.
-                let near = vote.statement.view() <= self.core.view().next();
-                if !near || vote.verify(&self.ledger.chain(), &self.set).is_err() {
-                    self.faults += u64::from(near);
+                // What could change nothing is not worth a signature check.
+                if !self.core.wants_vote(&vote) {
+                    return;
+                }
+                if vote.verify(&self.ledger.chain(), &self.set).is_err() {
+                    self.faults += 1;
                     return;
                 }
                 Input::Vote(vote)
             }
             Message::Certificate(certificate) => {
+                if self.core.knows(&certificate.statement) {
+                    return;
+                }
                 if !self.holds(&certificate) {
                     self.faults += 1;
                     return;
@@ -459,10 +464,10 @@ impl Validator {
         }
         self.verified.insert(digest);
         self.verified_order.push_back(digest);
-        if self.verified_order.len() > VERIFIED_MAX {
-            if let Some(oldest) = self.verified_order.pop_front() {
-                self.verified.remove(&oldest);
-            }
+        if self.verified_order.len() > VERIFIED_MAX
+            && let Some(oldest) = self.verified_order.pop_front()
+        {
+            self.verified.remove(&oldest);
         }
         true
     }
@@ -492,10 +497,10 @@ impl Validator {
     fn carry(&mut self, now: Timestamp, effect: Effect) {
         match effect {
             Effect::Cast(statement) => {
-                if let Statement::Notarize { block, .. } = statement {
-                    if let Some(body) = self.executions.body(&block) {
-                        self.actions.push(Action::PersistBlock(body.clone()));
-                    }
+                if let Statement::Notarize { block, .. } = statement
+                    && let Some(body) = self.executions.body(&block)
+                {
+                    self.actions.push(Action::PersistBlock(body.clone()));
                 }
                 self.actions.push(Action::PersistVote(statement));
                 self.actions.push(Action::Vote(statement));

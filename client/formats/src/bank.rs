@@ -221,14 +221,26 @@ mod tests {
 
     #[test]
     fn f_kid_knows_both_check_digits() {
-        assert!(Kid::parse("2345676", KidRule::Mod10).is_some());
-        assert!(Kid::parse("2345676", KidRule::Mod11).is_none());
-        assert!(Kid::parse("12345678903", KidRule::Mod11).is_some());
-        assert!(
-            Kid::parse("100000019", KidRule::Either).is_some()
-                || Kid::parse("100000016", KidRule::Either).is_some()
-        );
-        for wrong in ["0003434323213231", "1", "", "00", "2345677x", "-", "12345678901234567890123456"] {
+        // As the Python package norwegian-numbers computes them.
+        for (body, by10, by11) in [
+            ("123456789", '7', '2'),
+            ("00010412", '5', '4'),
+            ("700010412", '0', '9'),
+            ("1", '8', '9'),
+            ("15", '8', '9'),
+            ("987654321098765432109876", '0', '9'),
+        ] {
+            for digit in '0'..='9' {
+                let valid = |rule| Kid::parse(&format!("{body}{digit}"), rule).is_some();
+                assert_eq!(valid(KidRule::Mod10), digit == by10, "{body}{digit}");
+                assert_eq!(valid(KidRule::Mod11), digit == by11, "{body}{digit}");
+                assert_eq!(valid(KidRule::Either), digit == by10 || digit == by11, "{body}{digit}");
+                assert_eq!(valid(KidRule::None), valid(KidRule::Either), "{body}{digit}");
+            }
+        }
+        for wrong in
+            ["0003434323213231", "1", "", "00", "1234567897x", "-", "12345678901234567890123456", "1æ"]
+        {
             assert_eq!(Kid::parse(wrong, KidRule::Either), None, "{wrong}");
         }
     }

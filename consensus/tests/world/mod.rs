@@ -35,7 +35,7 @@ const BEGINNING_MS: u64 = 1_772_582_400_000;
 /// Clocks differ by less than this from the world's.
 const SKEW_MS: u64 = 300;
 /// After this long without the quorum's whole history, liveness has failed.
-const RECOVERY_MS: u64 = 150_000;
+const RECOVERY_MS: u64 = 30_000;
 
 /// How a validator behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +255,7 @@ impl World {
     /// First everything goes wrong, then nothing more; safety is demanded of the first phase, and
     /// progress of the second.
     pub(crate) fn run(&mut self) {
-        let storm_ms = self.random.between(1500, 40_000);
+        let storm_ms = self.random.between(1500, 25_000);
         self.run_until(BEGINNING_MS + storm_ms, |_| false);
         self.heal();
         let healed_at = self.now;
@@ -268,6 +268,8 @@ impl World {
         self.outcome.recovery_ms = self.now - healed_at;
         let first = self.checker.first_final_above(highest).unwrap_or(highest);
         self.outcome.recovery_views = first.0 - highest.0;
+        let bound = self.set.faulty_max() as u64 + 2;
+        assert!(first.0 - highest.0 <= bound, "more than {bound} views without finality (invariant 13)");
         self.rest();
         for instance in self.live() {
             let Some(core) = &instance.core else { continue };

@@ -318,8 +318,10 @@ pub(crate) fn state_proofs_file() -> Value {
     Value::Array(all.collect())
 }
 
-/// Name, step that refuses it (none: it holds), what it is, text.
-pub(crate) fn receipts() -> Vec<(&'static str, Option<u8>, &'static str, Vec<u8>)> {
+/// A receipt: name, step that refuses it (none: it holds), what it is, text.
+type Case = (&'static str, Option<u8>, &'static str, Vec<u8>);
+
+pub(crate) fn receipts() -> Vec<Case> {
     let invoice = receipt(6, 19, None).to_text();
     let records = receipt(6, 19, Some(vec![record(4, 0), record(5, 0)])).to_text();
     let lines: Vec<&str> = invoice.lines().collect();

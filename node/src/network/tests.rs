@@ -527,3 +527,62 @@ fn limits_hold_what_they_are_for() {
         assert!(proposal.encode().len() + BLOCK_BYTES_MAX <= proposal_bytes_max(members));
     }
 }
+
+/// Prints what a vote's way costs beside bare TCP on the same machine, and how fast transactions spread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures; run alone, with --ignored --nocapture"]
+async fn a_vote_takes_little_longer_than_the_link() {
+    let mut nodes = connected(4).await;
+    sleep(Duration::from_secs(2)).await;
+    let rounds = 2000;
+    let start = Instant::now();
+    for view in 0..rounds {
+        nodes[0].handle.send(1, vote(view));
+        find(&mut nodes[1], |event| matches!(event, NetworkEvent::Message { .. }).then_some(())).await;
+        nodes[1].handle.send(0, vote(view));
+        find(&mut nodes[0], |event| matches!(event, NetworkEvent::Message { .. }).then_some(())).await;
+    }
+    let votes = start.elapsed() / (2 * rounds as u32);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (mut here, _) = listener.accept().await.unwrap();
+    there.set_nodelay(true).unwrap();
+    here.set_nodelay(true).unwrap();
+    tokio::spawn(async move {
+        let mut bytes = [0; 150];
+        while there.read_exact(&mut bytes).await.is_ok() {
+            there.write_all(&bytes).await.unwrap();
+        }
+    });
+    let start = Instant::now();
+    let mut bytes = [0; 150];
+    for _ in 0..rounds {
+        here.write_all(&bytes).await.unwrap();
+        here.read_exact(&mut bytes).await.unwrap();
+    }
+    let bare = start.elapsed() / (2 * rounds as u32);
+    println!("one way: a vote {votes:.1?}, bare TCP {bare:.1?}");
+
+    let count = 100_000;
+    let all: Vec<_> = (0..count).map(|number| codec::encode(&signed(number))).collect();
+    let bytes: usize = all.iter().map(Vec::len).sum();
+    let start = Instant::now();
+    let sender = nodes[1].handle.clone();
+    tokio::spawn(async move {
+        for some in all.chunks(200) {
+            sender.gossip_transactions(some.to_vec());
+            sleep(Duration::from_millis(4)).await;
+        }
+    });
+    let mut got = 0;
+    while got < count {
+        got += find(&mut nodes[0], |event| match event {
+            NetworkEvent::Transactions { transactions, .. } => Some(transactions.len() as u64),
+            _ => None,
+        })
+        .await;
+    }
+    let took = start.elapsed();
+    let rate = count as f64 / took.as_secs_f64();
+    println!("{count} transactions of {bytes} bytes to three peers in {took:.1?}: {rate:.0} a second");
+}

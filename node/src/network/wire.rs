@@ -17,6 +17,7 @@ use crate::cosigning::Cosignature;
 
 /// What goes over the two streams that stay open.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, between a stream and a queue")]
 pub(super) enum Frame {
     Consensus(Message),
     Cosignatures(Vec<Cosignature>),

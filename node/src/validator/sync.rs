@@ -67,12 +67,12 @@ impl Validator {
 
     pub(super) fn retry_requests(&mut self, now: Timestamp) {
         let timeout = self.settings.request_timeout_ms;
-        if let Some(request) = &self.catch_up.stretch {
-            if self.catch_up.skipped || later(request.asked, timeout) <= now {
-                let attempts = request.attempts.wrapping_add(1);
-                self.catch_up.stretch = None;
-                self.ask_stretch(now, attempts);
-            }
+        if let Some(request) = &self.catch_up.stretch
+            && (self.catch_up.skipped || later(request.asked, timeout) <= now)
+        {
+            let attempts = request.attempts.wrapping_add(1);
+            self.catch_up.stretch = None;
+            self.ask_stretch(now, attempts);
         }
         self.catch_up.skipped = false;
         let missing = self.executions.missing();

@@ -281,8 +281,10 @@ fn allowances(check: &mut Check<'_>) {
             let message = format!("ChargeIndicator is {}, true or false is read", quote(indicator));
             check.refuse("PEPPOL-EN16931-R043", element, message);
         }
-        let Some(charge) = is_charge(element) else { continue };
-        let what = if charge { "charge" } else { "allowance" };
+        let charge = is_charge(element);
+        let what = if charge == Some(true) { "charge" } else { "allowance" };
+        percentage(check, element, what);
+        let Some(charge) = charge else { continue };
         let [no_amount, no_category, no_reason, no_reason_either] = match (of_line, charge) {
             (false, false) => ["BR-31", "BR-32", "BR-33", "BR-CO-21"],
             (false, true) => ["BR-36", "BR-37", "BR-38", "BR-CO-22"],
@@ -308,7 +310,6 @@ fn allowances(check: &mut Check<'_>) {
             let rule = if charge { "UBL-SR-31" } else { "UBL-SR-30" };
             check.refuse(rule, element, format_args!("the {what} has more than one reason"));
         }
-        percentage(check, element, what);
     }
 }
 
