@@ -24,7 +24,7 @@ if [ ! -f "$venv/ready" ]; then
   exec 9> "$HOVEDBOK_CACHE/judges.lock"
   flock 9
   if [ ! -f "$venv/ready" ]; then
-    echo "judges: installing mock-bank, beancount and python-stdnum (about 20 s)"
+    echo "judges: installing the programs of requirements.txt (about 30 s)"
     rm -rf "$venv"
     python3 -m venv "$venv"
     timeout 300 "$venv/bin/pip" install --quiet --disable-pip-version-check --retries 2 --timeout 30 \

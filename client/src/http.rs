@@ -70,7 +70,8 @@ fn rule_prefix(problem: &Problem) -> String {
 }
 
 impl Problem {
-    fn text(&self) -> &str {
+    /// What the node says: values and remedy, or at least what kind of problem it is.
+    pub fn text(&self) -> &str {
         if self.detail.is_empty() { &self.title } else { &self.detail }
     }
 

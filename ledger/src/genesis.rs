@@ -18,6 +18,7 @@ use crate::certificate::{ValidatorSet, ValidatorSetError};
 use crate::codec::{self, CodecError};
 use crate::digest::Digest;
 use crate::entity::OrgNumber;
+use crate::note::{NoteError, check_key_name};
 use crate::records::{CodeList, CodeRecord, EntityRecord, KeyRecord, ParameterRecord};
 use crate::registers::{Draft, Record};
 use crate::signature::{KeyError, PublicKey};
@@ -56,6 +57,14 @@ pub enum GenesisError {
     /// The bytes are no genesis.
     #[error("genesis: {0}")]
     Codec(#[from] CodecError),
+    /// A validator's name cannot stand on a cosignature.
+    #[error("validator {index}: {source}")]
+    ValidatorName {
+        /// Index.
+        index: usize,
+        /// Why.
+        source: NoteError,
+    },
     /// The name is not of the form of a host name.
     #[error(
         "chain name {name:?} is not 1 to {NAME_BYTES_MAX} of a-z 0-9 - in parts joined by dots; choose one such as hovedbok.example"
@@ -157,6 +166,9 @@ impl Genesis {
             return Err(GenesisError::Name { name: self.name.chars().take(80).collect() });
         }
         self.validators.check()?;
+        for (index, validator) in self.validators.validators.iter().enumerate() {
+            check_key_name(validator.name.as_str()).map_err(|source| GenesisError::ValidatorName { index, source })?;
+        }
         if self.validators.epoch != Epoch(0) {
             return Err(GenesisError::Epoch { epoch: self.validators.epoch });
         }
@@ -240,6 +252,14 @@ mod tests {
         // Whoever only has the bytes is told the same.
         assert_eq!(Genesis::decode(&changed.encode()), Err(error.clone()));
         error.to_string()
+    }
+
+    #[test]
+    fn a_validator_whose_name_cannot_stand_on_a_cosignature_begins_no_chain() {
+        let refusal = refused(|genesis| {
+            genesis.validators.validators[1].name = crate::entity::Name::new("stavanger kommune").unwrap();
+        });
+        assert!(refusal.starts_with("validator 1: "), "{refusal}");
     }
 
     #[test]

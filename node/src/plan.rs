@@ -82,38 +82,52 @@ pub struct Plan {
 /// A validator; the keys are what `hovedbok-node keygen` printed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct PlannedValidator {
+    /// Organisation number of the entity that answers for it.
     pub entity: String,
+    /// Name on its cosignatures, such as `stavanger.example/v1`.
     pub name: String,
+    /// Signs votes.
     pub vote_key: String,
+    /// Cosigns checkpoints.
     pub cosign_key: String,
+    /// Identifies it on the network.
     pub peer_key: String,
 }
 
 /// An entity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct PlannedEntity {
+    /// Organisation number.
     pub number: String,
+    /// One of municipality, county, state, private, auditor.
     pub kind: String,
+    /// Registered name of the legal person.
     pub name: String,
+    /// Sector code that others use in their balance accounts for it.
     pub sector: u16,
+    /// First period of its books, as `2026-01`; none if it keeps none here.
     pub books_from: Option<String>,
+    /// Check digit that its bank demands: none, mod10, mod11, either.
     pub kid: Option<String>,
 }
 
 /// A key with its mandates.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct PlannedKey {
+    /// The public key, in hex.
     pub key: String,
+    /// The entity that the holder belongs to and acts for.
     pub entity: String,
+    /// The person, as a number of the entity's own; 0 for a machine.
     pub holder: u32,
+    /// Of register, administer, submit, attest, approve, order, bank, audit.
     pub roles: Vec<String>,
+    /// First day of the mandates, as `2026-01-01`.
     pub from: String,
+    /// Their last day; none if they do not end.
     pub to: Option<String>,
 }
 

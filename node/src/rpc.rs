@@ -5,8 +5,8 @@
 //! beside readable fields, so that a client needs the `ledger` crate, or `specs/formats.md`, and
 //! nothing of what is said here to believe it.
 //!
-//! Invariant: nothing a client sends ends the process, and every queue, body, answer and wait that
-//! a client can cause is bounded.
+//! Invariant: nothing a client sends ends the process, and every connection, queue, body, answer and
+//! wait that a client can cause is bounded.
 
 mod books;
 mod events;
@@ -37,8 +37,8 @@ use utoipa::Path as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use server::{CONNECTIONS_MAX, HEADER_TIME_MAX, STALL_TIME_MAX};
 
+use crate::config::Limits;
 use crate::handle::NodeHandle;
 use crate::run::Health;
 use crate::store::{Store, StoreError};
@@ -53,16 +53,19 @@ const LARGE_READS_MAX: usize = 8;
 /// How long a request waits for its turn among the large reads.
 const TURN_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` turns true, then closes within some seconds. `listener` is bound by the
+/// Serves until `stop` turns true, then closes within some seconds: streams end at once, and what is
+/// being answered has five seconds. `listener` is bound by the
 /// caller; TLS, and who may reach the port, are a gateway's business, never a validator's.
 pub async fn serve(
     listener: TcpListener,
     node: NodeHandle,
     health: watch::Receiver<Health>,
+    limits: Limits,
     stop: watch::Receiver<bool>,
 ) {
-    let router = router(Rpc::new(node, health, stop.clone()));
-    server::serve(listener, router, stop).await;
+    let router = router(Rpc::new(node, health, limits, stop.clone()));
+    let connections_max = usize::try_from(limits.rpc_connections).unwrap_or(usize::MAX);
+    server::serve(listener, router, connections_max, stop).await;
 }
 
 /// The API description, as served at /openapi.json and kept in specs/openapi.json.
@@ -78,6 +81,7 @@ pub fn openapi_json() -> String {
 struct Rpc {
     node: NodeHandle,
     health: watch::Receiver<Health>,
+    limits: Limits,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
     large_reads: Arc<Semaphore>,
@@ -87,14 +91,21 @@ struct Rpc {
 }
 
 impl Rpc {
-    fn new(node: NodeHandle, health: watch::Receiver<Health>, stop: watch::Receiver<bool>) -> Self {
+    fn new(
+        node: NodeHandle,
+        health: watch::Receiver<Health>,
+        limits: Limits,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let listeners = usize::try_from(limits.event_streams).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             node,
             health,
+            limits,
             metrics: Metrics::default(),
             stop,
             large_reads: Arc::new(Semaphore::new(LARGE_READS_MAX)),
-            listeners: Arc::new(Semaphore::new(events::LISTENERS_MAX)),
+            listeners: Arc::new(Semaphore::new(listeners)),
             bodies: Arc::new(Semaphore::new(submit::BODIES_BYTES_MAX)),
             document: openapi_json().into(),
         }

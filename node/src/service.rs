@@ -166,6 +166,6 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let identity = Identity { genesis: genesis.encode(), trust, me: Some(me) };
     let parts = Parts { identity, store, keeper, validator, keys, network, from_network };
     let running = run::start(parts, stop.clone());
-    let served = tokio::spawn(rpc::serve(listener, running.handle.clone(), running.health.clone(), stop));
+    let served = tokio::spawn(rpc::serve(listener, running.handle.clone(), running.health.clone(), config.limits, stop));
     Ok(Service { running, rpc, peers_needed, served })
 }

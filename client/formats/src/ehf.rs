@@ -14,9 +14,11 @@ mod booking;
 mod check;
 mod codes;
 mod invoice;
+mod lines;
 mod ours;
 mod parties;
 mod structure;
+mod values;
 
 use std::fmt;
 

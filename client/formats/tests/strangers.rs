@@ -1,5 +1,6 @@
 //! Strangers' bytes: no input makes a reader panic, hang or take much memory, and what is accepted
 //! keeps its promises whatever was changed in it.
+#![allow(clippy::unwrap_used)]
 
 use formats::camt::BankMessage;
 use formats::coding::Coding;

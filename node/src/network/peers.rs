@@ -20,6 +20,9 @@ const DIAL_PAUSE_MIN: Duration = Duration::from_millis(200);
 const DIAL_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A connection that stood this long was a good one.
 const STEADY: Duration = Duration::from_secs(10);
+/// Two connections made within this time are two nodes dialing each other; a later one means that
+/// the peer no longer knows the earlier, as after a power cut.
+const SIMULTANEOUS: Duration = Duration::from_secs(2);
 /// Between two attempts at opening a stream.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 
@@ -47,6 +50,7 @@ pub(super) struct Peer {
     pub(super) cut_off_until: Option<Instant>,
     offences: u32,
     connected_at: Instant,
+    newest_at: Instant,
     dial_attempts: u32,
     dial_at: Instant,
     dialing: bool,
@@ -67,6 +71,7 @@ impl Peer {
             cut_off_until: None,
             offences: 0,
             connected_at: dial_at,
+            newest_at: dial_at,
             dial_attempts: 0,
             dial_at,
             dialing: false,
@@ -97,12 +102,19 @@ impl Peer {
     }
 
     pub(super) fn on_connected(&mut self, now: Instant, connection: ConnectionId) {
-        if self.connections.is_empty() {
+        let first = self.connections.is_empty();
+        if first {
             self.connected_at = now;
+        }
+        if first || now.duration_since(self.newest_at) >= SIMULTANEOUS {
             for writer in &mut self.writers {
+                if let Writer::Open { task, .. } = writer {
+                    task.abort();
+                }
                 *writer = Writer::Closed { retry_at: now };
             }
         }
+        self.newest_at = now;
         self.dialing = false;
         self.connections.push(connection);
     }
@@ -159,5 +171,81 @@ impl Peer {
         // Between three and five quarters of it.
         self.dial_at = now + pause * 3 / 4 + pause / 2 * (jitter % 1024) / 1024;
         self.dial_attempts = self.dial_attempts.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(now: Instant) -> Peer {
+        Peer::new(3, vec![Multiaddr::empty()], Arc::new(Queues::new()), now)
+    }
+
+    fn opening(peer: &mut Peer, connection: ConnectionId) {
+        for (token, writer) in (0..).zip(&mut peer.writers) {
+            *writer = Writer::Opening { token: Token(token), connection };
+        }
+    }
+
+    #[test]
+    fn pauses_between_dials_grow_to_a_bound_and_begin_anew_after_a_steady_connection() {
+        let mut now = Instant::now();
+        let mut peer = peer(now);
+        let mut pauses = Vec::new();
+        for _ in 0..40 {
+            assert!(peer.begin_dial(now));
+            assert!(!peer.begin_dial(now), "one attempt at a time");
+            peer.on_dial_failed(now, 512);
+            let began = now;
+            while !peer.begin_dial(now) {
+                now += Duration::from_millis(10);
+            }
+            peer.dialing = false;
+            pauses.push(now - began);
+        }
+        assert_eq!(pauses[0], Duration::from_millis(200));
+        assert_eq!(pauses[2], Duration::from_millis(800));
+        assert!(pauses[8..].iter().all(|pause| *pause == DIAL_PAUSE_MAX));
+        let connection = ConnectionId::new_unchecked(1);
+        peer.on_connected(now, connection);
+        assert!(!peer.begin_dial(now));
+        // A connection that breaks at once does not make dialing eager.
+        peer.on_disconnected(now, connection, 0);
+        assert!(!peer.begin_dial(now + Duration::from_secs(1)));
+        peer.on_connected(now, connection);
+        now += STEADY;
+        peer.on_disconnected(now, connection, 0);
+        assert!(peer.begin_dial(now + DIAL_PAUSE_MIN));
+    }
+
+    #[test]
+    fn streams_move_to_a_connection_that_the_peer_made_after_forgetting_the_one_before() {
+        let now = Instant::now();
+        let (first, second, third) =
+            (ConnectionId::new_unchecked(1), ConnectionId::new_unchecked(2), ConnectionId::new_unchecked(3));
+        let mut peer = peer(now);
+        peer.on_connected(now, first);
+        opening(&mut peer, first);
+        // Both dialed at once: nothing is torn down.
+        peer.on_connected(now + Duration::from_millis(50), second);
+        assert!(matches!(peer.writers[0], Writer::Opening { .. }));
+        peer.on_connected(now + Duration::from_secs(60), third);
+        assert!(peer.writers.iter().all(|writer| matches!(writer, Writer::Closed { .. })));
+        // The old ones' end changes nothing any more.
+        opening(&mut peer, third);
+        peer.on_disconnected(now + Duration::from_secs(70), first, 0);
+        peer.on_disconnected(now + Duration::from_secs(70), second, 0);
+        assert!(peer.writers.iter().all(|writer| matches!(writer, Writer::Opening { .. })));
+        assert!(peer.is_connected());
+    }
+
+    #[test]
+    fn a_peer_brings_so_many_bytes_a_second_and_no_more() {
+        let now = Instant::now();
+        let mut peer = peer(now);
+        assert!(peer.allow(now, BATCH_BYTES_PER_SECOND_MAX));
+        assert!(!peer.allow(now + Duration::from_millis(999), 1));
+        assert!(peer.allow(now + Duration::from_secs(1), 1));
     }
 }

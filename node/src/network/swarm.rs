@@ -468,7 +468,7 @@ impl Task {
     fn on_command(&mut self, Command { peer, request }: Command) {
         let id = self.by_index.get(usize::from(peer)).copied().flatten();
         let Some(id) = id else { return };
-        let connection = self.peers.get(&id).and_then(|peer| peer.connections.first()).copied();
+        let connection = self.peers.get(&id).and_then(|peer| peer.connections.last()).copied();
         match connection {
             Some(connection) if self.asked.len() < REQUESTS_MAX => {
                 let token = self.token();
@@ -513,7 +513,7 @@ impl Task {
         for (slot, lane) in [(0, Lane::Votes), (1, Lane::Proposals)] {
             let token = Token(self.tokens);
             let Some(peer) = self.peers.get_mut(&id) else { return };
-            let Some(connection) = peer.connections.first().copied() else { return };
+            let Some(connection) = peer.connections.last().copied() else { return };
             if let Writer::Closed { retry_at } = peer.writers[slot]
                 && now >= retry_at
             {

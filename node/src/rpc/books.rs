@@ -437,7 +437,7 @@ pub(super) struct ProvenDocument {
     get, path = "/v1/documents/{seller}/{number}/{issued}", tag = "books", operation_id = "document",
     params(
         ("seller" = Organisation, Path, description = "Who issued it"),
-        ("number" = String, Path, description = "The seller's number for it; a slash in it is written %2F", pattern = "^[A-Za-z0-9/._-]{1,35}$", example = "8841"),
+        ("number" = String, Path, description = "The seller's number for it; a slash in it is written %2F", pattern = "^(?!.*[0-9]{11})[A-Za-z0-9/._-]{1,35}$", example = "8841"),
         ("issued" = Day, Path, description = "When it was issued")
     ),
     responses((status = 200, description = "The document", body = ProvenDocument), LookupProblems)

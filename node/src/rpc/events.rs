@@ -27,8 +27,6 @@ use super::server::stopped;
 use super::text::{Hex, Moment};
 use crate::handle::Posted;
 
-/// Open streams: a payment system needs one or two; the rest of the connections stays for requests.
-pub(super) const LISTENERS_MAX: usize = 128;
 /// Between two comments on a stream where nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What a client is told to wait before it connects again.
@@ -81,7 +79,8 @@ pub(super) async fn events(
 ) -> Result<impl IntoResponse, Problem> {
     let place = rpc.listeners.clone().try_acquire_owned();
     let place = place.map_err(|_| {
-        Problem::busy(format!("{LISTENERS_MAX} streams are open, no more are served; connect to another node"), 30)
+        let streams = rpc.limits.event_streams;
+        Problem::busy(format!("{streams} streams are open, no more are served; connect to another node"), 30)
     })?;
     // Listening before asking where the head is, so that no block falls between the two.
     let posted = rpc.node.listen();

@@ -77,8 +77,8 @@ pub(super) async fn consistency(
 ) -> Result<impl IntoResponse, Problem> {
     let size = newest(&rpc).await?.size;
     if from > to {
-        return Err(Problem::malformed(format!(
-            "from {from} is larger than to {to}; give the older checkpoint's size first"
+        return Err(Problem::not_found(format!(
+            "no proof leads from {from} leaves back to {to}; give the older checkpoint's size first"
         )));
     }
     if to > size {
@@ -97,7 +97,7 @@ pub(super) async fn consistency(
 /// length in two bytes.
 #[utoipa::path(
     get, path = "/v1/tile/{tile}", tag = "log", operation_id = "tile",
-    params(("tile" = String, Path, description = "Level or `entries`, number, and width if partial", example = "0/000.p/2")),
+    params(("tile" = String, Path, description = "Level or `entries`, number, and width if partial", pattern = "^(entries|[0-9]|[1-5][0-9]|6[0-3])/(x(00[1-9]|0[1-9][0-9]|[1-9][0-9]{2})/(x[0-9]{3}/){0,4})?[0-9]{3}(\\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$", example = "0/000.p/2")),
     responses(
         (status = 200, description = "Hashes of 32 bytes each, or entries", body = Vec<u8>, content_type = "application/octet-stream"),
         LookupProblems

@@ -103,9 +103,10 @@ fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::not_json(format!("Content-Type is {declared:?}; send application/json")))
 }
 
-/// Nine digits with a valid check digit.
+/// Nine digits. A number whose check digit fails is of the right form, but nobody's.
 pub(super) fn org_number(text: &str) -> Result<OrgNumber, Problem> {
-    OrgNumber::parse(text).map_err(|error| Problem::malformed(error.to_string()))
+    let is_form = text.len() == 9 && text.bytes().all(|digit| digit.is_ascii_digit()) && !text.starts_with('0');
+    OrgNumber::parse(text).map_err(|error| none_or_malformed(is_form, error.to_string()))
 }
 
 /// `YYYY-MM`.
@@ -116,9 +117,16 @@ pub(super) fn period(text: &str) -> Result<Period, Problem> {
     })
 }
 
-/// `YYYY-MM-DD`.
+/// `YYYY-MM-DD`. A day that its month does not have is of the right form, but no day.
 pub(super) fn date(text: &str) -> Result<Date, Problem> {
-    Date::parse(text).map_err(|error| Problem::malformed(error.to_string()))
+    let day = text.get(8..).and_then(|day| day.parse::<u32>().ok());
+    let month = text.get(..8).and_then(|month| Date::parse(&format!("{month}01")).ok());
+    let is_form = month.is_some() && day.is_some_and(|day| (29..=31).contains(&day));
+    Date::parse(text).map_err(|error| none_or_malformed(is_form, error.to_string()))
+}
+
+fn none_or_malformed(is_form: bool, detail: String) -> Problem {
+    if is_form { Problem::not_found(detail) } else { Problem::malformed(detail) }
 }
 
 /// An account as reports write it.

@@ -3,8 +3,8 @@
 //! HTTP/1.1 only: what is behind is a few hundred finance systems and operators, and HTTP/2's
 //! streams would need limits of their own. Garbage ends its connection and nothing else.
 //!
-//! Invariant: at most [`CONNECTIONS_MAX`] connections are open, and none can stay without either
-//! sending a request or taking its answer.
+//! Invariant: no more connections are open than allowed, and none can stay without either sending a
+//! request or taking its answer.
 
 use std::future::Future;
 use std::io;
@@ -23,13 +23,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
-/// Open connections: some per finance system, far below the usual limit of open files. Further ones
-/// wait in the kernel's backlog.
-pub const CONNECTIONS_MAX: usize = 512;
 /// From a connection's opening, or from its last answer, to the end of the next request's header.
-pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
+const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a client may leave an answer lying without taking a byte of it.
-pub const STALL_TIME_MAX: Duration = Duration::from_secs(30);
+const STALL_TIME_MAX: Duration = Duration::from_secs(30);
 /// Header lines of a request.
 const HEADERS_MAX: usize = 64;
 /// Bytes of a request's header, and of either buffer of a connection.
@@ -39,9 +36,15 @@ const FAREWELL_TIME_MAX: Duration = Duration::from_secs(5);
 /// Between two attempts to accept while the process has no file descriptor to spare.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` says true, then lets what is under way end.
-pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// Serves until `stop` says true, then lets what is under way end. Connections past the limit wait in
+/// the kernel's backlog.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections_max: usize,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {

@@ -32,8 +32,6 @@ use crate::validator::Outcome;
 
 /// Transactions in one request.
 pub(super) const BATCH_MAX: usize = 1000;
-/// How long a request waits for its receipts; past it, the answer says what is known.
-pub(super) const RECEIPT_TIME_MAX: Duration = Duration::from_secs(20);
 /// Bytes of bodies read and decoded at once, all clients together.
 pub(super) const BODIES_BYTES_MAX: usize = 128 * BODY_BYTES_MAX;
 
@@ -44,7 +42,8 @@ const RECEIPT: (HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Waiting {
-    /// `receipt`: until the transactions are posted under a certified checkpoint, at most 20 s.
+    /// `receipt`: until the transactions are posted under a certified checkpoint, at most 20 s (the operator
+    /// may set another time).
     /// `pool`: until they wait for a block.
     #[serde(default)]
     #[param(inline)]
@@ -185,8 +184,13 @@ pub(super) enum SubmitAnswer {
     params(Waiting),
     request_body(content = Submission, content_type = "application/json"),
     responses(
-        (status = 200, description = "Posted; or the results of a batch", body = SubmitAnswer),
-        (status = 202, description = "Not posted within the time; ask GET /v1/transactions/{id}, or submit again", body = Submitted),
+        (status = 200, description = "Posted; or the results of a batch", body = SubmitAnswer, links(
+            ("transaction" = (operation_id = "transaction", parameters(("id" = "$response.body#/id")))),
+            ("receipt" = (operation_id = "receipt", parameters(("id" = "$response.body#/id"))))
+        )),
+        (status = 202, description = "Not posted within the time; ask GET /v1/transactions/{id}, or submit again", body = Submitted, links(
+            ("transaction" = (operation_id = "transaction", parameters(("id" = "$response.body#/id"))))
+        )),
         SubmitProblems
     )
 )]
@@ -195,7 +199,7 @@ pub(super) async fn submit(
     Terms(Waiting { wait }): Terms<Waiting>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let deadline = Instant::now() + RECEIPT_TIME_MAX;
+    let deadline = Instant::now() + Duration::from_millis(rpc.limits.receipt_deadline_ms);
     // Held until the bytes are decoded and handed in.
     let body_bytes = rpc.bodies.try_acquire_many(body_bytes(request.headers()));
     let body_bytes = body_bytes.map_err(|_| Problem::busy("too many large requests at once; send again in a second", 1))?;

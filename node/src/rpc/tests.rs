@@ -153,7 +153,8 @@ impl World {
         };
         tokio::spawn(Played::new(&genesis, store, posted).run(submitted, queried, mood));
         let (_, health) = watch::channel(Health { peers: 3, halted: false });
-        let rpc = Rpc::new(node, health, stopped);
+        let limits = Limits { receipt_deadline_ms: 500, ..Limits::default() };
+        let rpc = Rpc::new(node, health, limits, stopped);
         Self { rpc, trust, chain, committee, stop, numbers: 0.into(), _directory: directory }
     }
 

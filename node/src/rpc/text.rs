@@ -13,11 +13,11 @@ use ledger::entity::OrgNumber;
 use ledger::signature::PublicKey;
 use ledger::time::{Date, Period, Timestamp};
 use serde::Serialize;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! forms {
-    ($($(#[doc = $doc:literal])* $name:ident $pattern:literal $example:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident $pattern:literal $example:literal $(as $format:ident)?;)*) => {
         $($(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(transparent)]
@@ -30,6 +30,7 @@ macro_rules! forms {
                     .schema_type(Type::String)
                     .description(Some(description.trim()))
                     .pattern(Some($pattern))
+                    $(.format(Some(SchemaFormat::KnownFormat(KnownFormat::$format))))?
                     .examples([$example])
                     .into()
             }
@@ -61,11 +62,11 @@ forms! {
     /// An account: 1.222.260 (class.function.art), 2.35.200 (2.chapter.sector), S870 (state) or 1500.
     AccountCode "^([01]\\.([0-9]{3}|[1-9][0-9]{3})\\.([0-9]{3}|[1-9][0-9]{3})|2\\.(0|[1-9][0-9]{0,3})\\.([0-9]{3}|[1-9][0-9]{3})|S?(0|[1-9][0-9]{0,3}))$" "1.222.260";
     /// A date in the books.
-    Day "^(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$" "2026-03-04";
+    Day "^(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$" "2026-03-04" as Date;
     /// An accounting period: a month.
     Month "^(19|[2-9][0-9])[0-9]{2}-(0[1-9]|1[0-2])$" "2026-03";
     /// A moment, UTC.
-    Moment "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$" "2026-03-04T11:22:33.456Z";
+    Moment "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$" "2026-03-04T11:22:33.456Z" as DateTime;
 }
 
 impl From<&Digest> for Hex {

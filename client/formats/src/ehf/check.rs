@@ -139,3 +139,8 @@ pub(super) fn is_charge(element: Element<'_>) -> Option<bool> {
         _ => None,
     }
 }
+
+/// Whether an element stands directly in one of this name.
+pub(super) fn within(element: Element<'_>, name: &str) -> bool {
+    element.parent().is_some_and(|parent| parent.is(name))
+}

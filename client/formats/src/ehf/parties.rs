@@ -222,7 +222,7 @@ fn is_abn(text: &str) -> bool {
     let weights = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
     let sum: u32 = digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum();
     // The first digit counts one less; a leading zero would make the sum negative, and is none.
-    digits[0] > 0 && (sum - 10) % 89 == 0
+    digits[0] > 0 && (sum - 10).is_multiple_of(89)
 }
 
 /// The country that national rules go by: the VAT number's, else the representative's, else the address's.
@@ -265,7 +265,7 @@ fn norway(check: &mut Check<'_>) {
     };
     if let Some(element) = scheme("VAT")
         && let Some(number) = element.raw_text().strip_prefix("NO")
-        && !number.strip_suffix("MVA").is_some_and(|number| OrgNumber::parse(number).is_ok())
+        && number.strip_suffix("MVA").is_none_or(|number| OrgNumber::parse(number).is_err())
     {
         let message = format!(
             "VAT number {} is not NO, a valid organisation number and MVA, as in NO123456785MVA",

@@ -104,6 +104,22 @@ async fn what_waits_for_a_block_is_answered_as_pooled() {
 }
 
 #[tokio::test]
+async fn what_is_not_posted_within_the_time_is_answered_as_unknown_and_found_later() {
+    let world = World::new();
+    world.committee.send(Committee::Rests).unwrap();
+    tokio::task::yield_now().await;
+    let opening = world.opening();
+    let (status, answer) = world.post("", &json!({"transaction": base64(&opening)})).await;
+    assert_eq!((status, &answer["status"]), (StatusCode::ACCEPTED, &json!("unknown")), "{answer}");
+    let id = answer["id"].as_str().unwrap();
+    let (status, _, _) = world.get(&format!("/v1/transactions/{id}")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    world.committee.send(Committee::Works).unwrap();
+    let (status, posted) = world.post("", &json!({"transaction": base64(&opening)})).await;
+    assert_eq!((status, &posted["id"], &posted["status"]), (StatusCode::OK, &answer["id"], &json!("posted")));
+}
+
+#[tokio::test]
 async fn a_node_without_room_says_when_to_come_back() {
     let world = World::with_submissions(1);
     world.committee.send(Committee::Rests).unwrap();
@@ -166,7 +182,10 @@ async fn every_answer_outside_2xx_is_a_problem_document() {
         (get("/v1/transactions/00"), 400),
         (get(&format!("/v1/transactions/{none}")), 404),
         (get(&format!("/v1/payments/{STAVANGER}/{}", "ab".repeat(16))), 404),
-        (get("/v1/payments/964965227/00112233445566778899aabbccddeeff"), 400),
+        (get("/v1/payments/964965227/00112233445566778899aabbccddeeff"), 404),
+        (get("/v1/payments/96496522/00112233445566778899aabbccddeeff"), 400),
+        (get(&format!("/v1/documents/{STAVANGER}/1/2026-02-30")), 404),
+        (get(&format!("/v1/documents/{STAVANGER}/1/2026-02-32")), 400),
         (get(&format!("/v1/payments/{STAVANGER}/00112233445566778899AABBCCDDEEFF")), 400),
         (get("/v1/entities/923609016"), 404),
         (get(&format!("/v1/entities/{STAVANGER}/accounts")), 400),
@@ -180,7 +199,8 @@ async fn every_answer_outside_2xx_is_a_problem_document() {
         (get(&format!("/v1/documents/{STAVANGER}/%00/2026-03-04")), 400),
         (get(&format!("/v1/documents/{STAVANGER}/%ff/2026-03-04")), 400),
         (get(&format!("/v1/documents/{STAVANGER}/A%2F1/2026-03-04")), 404),
-        (get("/v1/proof/consistency?from=2&to=1"), 400),
+        (get("/v1/proof/consistency?from=2&to=1"), 404),
+        (get("/v1/proof/consistency?from=2&to=x"), 400),
         (get("/v1/proof/consistency?from=0&to=99"), 404),
         (get("/v1/tile/0/000"), 404),
         (get("/v1/tile/63/000.p/1"), 404),

@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(10);
 async fn served(world: &World) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = server::serve(listener, router(world.rpc.clone()), world.rpc.stop.clone());
+    let serving = server::serve(listener, router(world.rpc.clone()), 8, world.rpc.stop.clone());
     (address, tokio::spawn(serving))
 }
 
@@ -79,6 +79,26 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
     }
     let answer = rest(stream).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_past_the_limit_wait_for_a_place() {
+    let world = World::new();
+    let (address, _serving) = served(&world).await;
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        // Answered once, so that it is known to have its place.
+        let mut stream = send(address, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut answer = [0; 12];
+        timeout(SOON, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        idle.push(stream);
+    }
+    let mut ninth = send(address, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut answer = [0; 12];
+    assert!(timeout(Duration::from_millis(200), ninth.read_exact(&mut answer)).await.is_err());
+    idle.pop();
+    timeout(SOON, ninth.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
 /// The next event of a stream: its id and its data.
