@@ -37,7 +37,6 @@ use utoipa::Path as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-
 use crate::config::Limits;
 use crate::handle::NodeHandle;
 use crate::run::Health;
@@ -97,7 +96,8 @@ impl Rpc {
         limits: Limits,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let listeners = usize::try_from(limits.event_streams).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let listeners =
+            usize::try_from(limits.event_streams).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             node,
             health,

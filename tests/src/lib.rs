@@ -10,8 +10,10 @@
 
 pub mod chain;
 pub mod checker;
+pub mod cluster;
 pub mod disk;
 pub mod hostile;
+pub mod payments;
 pub mod random;
 pub mod traffic;
 pub mod weather;

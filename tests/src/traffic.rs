@@ -41,7 +41,6 @@ pub struct Traffic {
     invoices: u64,
     invented: usize,
     unopened: Vec<OrgNumber>,
-    registered: Vec<Document>,
 }
 
 impl Traffic {
@@ -52,7 +51,6 @@ impl Traffic {
             invoices: 0,
             invented: 0,
             unopened: MUNICIPALITIES.map(org).to_vec(),
-            registered: Vec::new(),
         }
     }
 
@@ -165,7 +163,6 @@ impl Traffic {
         let kind = if credit { DocumentKind::CreditNote { corrects: None } } else { DocumentKind::Invoice };
         let new = self.new_document(buyer, kind);
         let (id, amount, today) = (new.id.clone(), new.payable, date(TODAY));
-        self.registered.push(new.clone());
         let name = || id.clone();
         let mut way = vec![
             (Role::Submit, Operation::RegisterDocument(new)),

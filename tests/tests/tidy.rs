@@ -51,7 +51,8 @@ fn data_flows_one_way_crates_import_only_what_the_house_allows() {
         let text = fs::read_to_string(root().join(manifest)).unwrap();
         let dependencies = text.split("[dev-dependencies]").next().unwrap_or(&text);
         for name in never {
-            let named = |line: &str| line.starts_with(&format!("{name}.")) || line.starts_with(&format!("{name} ="));
+            let named =
+                |line: &str| line.starts_with(&format!("{name}.")) || line.starts_with(&format!("{name} ="));
             if dependencies.lines().skip_while(|l| *l != "[dependencies]").any(named) {
                 offenders.push(format!("{manifest} imports {name}"));
             }
@@ -82,7 +83,17 @@ fn pure_code_reaches_no_clock_disk_socket_or_hash_order() {
         if !pure.iter().any(|start| path.starts_with(start)) {
             continue;
         }
-        let reach = ["std::time", "std::fs", "std::net", "std::thread", "HashMap", "HashSet", "tokio", "rand", "rocksdb"];
+        let reach = [
+            "std::time",
+            "std::fs",
+            "std::net",
+            "std::thread",
+            "HashMap",
+            "HashSet",
+            "tokio",
+            "rand",
+            "rocksdb",
+        ];
         for name in reach {
             if shipped(&text).lines().any(|line| line.split("//").next().unwrap_or("").contains(name)) {
                 offenders.push(format!("{path}: {name}"));
@@ -111,7 +122,10 @@ fn nothing_shipped_unwraps_or_is_left_open() {
                 continue;
             }
             for word in [".unwrap()", "todo!", "unimplemented!", "FIXME", "XXX", "dbg!"] {
-                if shipped(&text).lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word)) {
+                if shipped(&text)
+                    .lines()
+                    .any(|line| !line.trim_start().starts_with("//") && line.contains(word))
+                {
                     offenders.push(format!("{path}: {word}"));
                 }
             }
@@ -124,7 +138,9 @@ fn nothing_shipped_unwraps_or_is_left_open() {
 fn rule_ids(page: &str, letter: char) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join(page)).unwrap();
     text.lines()
-        .filter_map(|line| line.trim_start().strip_prefix('|')?.split('|').next().map(|cell| cell.trim().to_string()))
+        .filter_map(|line| {
+            line.trim_start().strip_prefix('|')?.split('|').next().map(|cell| cell.trim().to_string())
+        })
         .map(|cell| cell.trim_matches('*').to_string())
         .filter(|cell| {
             let digits = cell.strip_prefix(letter);
@@ -140,7 +156,8 @@ fn every_rule_in_the_specs_is_carried_by_a_test() {
         .into_iter()
         .flat_map(|folder| files(folder, &[".rs"]))
         .flat_map(|(_, text)| {
-            let tests = text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ").map(String::from));
+            let tests =
+                text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ").map(String::from));
             tests.collect::<Vec<_>>()
         })
         .flat_map(|name| {
@@ -161,9 +178,9 @@ fn every_rule_in_the_specs_is_carried_by_a_test() {
 fn every_link_in_the_pages_leads_somewhere() {
     let mut broken = Vec::new();
     let pages = files("specs", &[".md"]).into_iter();
-    let top = ["README.md", "CHANGELOG.md"].into_iter().map(|name| {
-        (name.to_string(), fs::read_to_string(root().join(name)).unwrap_or_default())
-    });
+    let top = ["README.md", "CHANGELOG.md"]
+        .into_iter()
+        .map(|name| (name.to_string(), fs::read_to_string(root().join(name)).unwrap_or_default()));
     for (page, text) in pages.chain(top) {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = target.split('#').next().unwrap_or("");

@@ -146,6 +146,11 @@ fn write_file(
     if !fresh.is_empty() {
         let file = if elsewhere.is_empty() { whole } else { file(&fresh) };
         let text = pain001::write(&file, terms.version.into()).map_err(|error| Failure::refused("F-ORDER", error))?;
+        // Before it is noted that this file carries them: it may not take another's place.
+        if let Some(other) = other_file(terms.out, &file.message_id) {
+            let message = format!("{} holds {other}; name another file with --out", terms.out.display());
+            return Err(Failure::usage(message));
+        }
         let named: Vec<(DocumentId, u32)> = fresh.iter().map(|one| (one.document.clone(), one.attempt)).collect();
         for note in bank::notes(&file, &named) {
             archive.note(&note)?;
@@ -160,6 +165,18 @@ fn write_file(
         return Err(Failure::refused("F-ORDER", message));
     }
     Ok(Some(format!("for the bank: {} payments in {}", fresh.len(), terms.out.display())))
+}
+
+/// What lies at the path, if it is not the same order written before.
+fn other_file(path: &Path, message_id: &str) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    let same = format!("<MsgId>{message_id}</MsgId>");
+    let text = String::from_utf8_lossy(&bytes);
+    if bytes.is_empty() || text.contains(&same) {
+        return None;
+    }
+    let id = text.split_once("<MsgId>").and_then(|(_, rest)| rest.split_once("</MsgId>")).map(|(id, _)| id);
+    Some(id.map_or_else(|| "something else".to_string(), |id| format!("order {}", id.chars().take(35).collect::<String>())))
 }
 
 pub(crate) fn settle(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use client::archive::replace;
-use client::client::{Client, ClientError, Meaning, Proven};
+use client::client::{Client, Meaning, Proven};
 use client::key::{Key, sign};
 use client::name;
 use client::payment_id::payment_id;
@@ -184,9 +184,4 @@ pub(crate) fn keep(folder: &Path, operation: &Operation, confirmed: &Confirmed) 
     fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
     replace(&path, confirmed.receipt.as_bytes()).map_err(|error| Failure::file(&path, error))?;
     Ok(path)
-}
-
-/// Whether the node says that nothing of that name is there.
-pub(crate) fn is_missing(error: &ClientError) -> bool {
-    matches!(error, ClientError::Http(client::http::HttpError::Refused(problem)) if problem.status == 404)
 }

@@ -223,10 +223,12 @@ impl World {
         })
     }
 
+    /// Two others in a row, drawn anew each time.
     fn ask_others(&mut self, at: usize, packet: &Packet) {
-        for _ in 0..2 {
-            let to = self.random.below(self.instances.len() as u64) as usize;
-            self.transmit(at, to, packet);
+        let instances = self.instances.len();
+        let first = self.random.below(instances as u64 - 1) as usize;
+        for turn in [first, first + 1] {
+            self.transmit(at, (at + 1 + turn % (instances - 1)) % instances, packet);
         }
     }
 

@@ -21,7 +21,9 @@ use super::problem::{LookupProblems, Problem};
 use super::proving::{LogReader, at_checkpoint};
 use super::request::{Params, Terms, account, date, org_number, period};
 use super::text::{AccountCode, Base64, Day, Hex, Month, Organisation};
-use super::views::{AccountView, DocumentView, EntityView, EntryView, PeriodView, PostingView, VoucherView, hexes};
+use super::views::{
+    AccountView, DocumentView, EntityView, EntryView, PeriodView, PostingView, VoucherView, hexes,
+};
 use crate::store::{PostingRow, Store};
 
 /// Postings in one answer.
@@ -38,9 +40,8 @@ pub(super) async fn proven<R: Stored + Send>(rpc: &Rpc, key: R::Key) -> Result<O
 where
     R::Key: Send + Sync,
 {
-    let proven = at_checkpoint(rpc, move |ledger| {
-        Some((ledger.find::<R>(&key)?.clone(), ledger.prove::<R>(&key)?))
-    });
+    let proven =
+        at_checkpoint(rpc, move |ledger| Some((ledger.find::<R>(&key)?.clone(), ledger.prove::<R>(&key)?)));
     let mut proven = proven.await?;
     let Some((record, path)) = proven.answer.take() else { return Ok(None) };
     let proof = rpc.read(move |store| proven.state_proof(store, path)).await?;
@@ -67,7 +68,8 @@ pub(super) async fn entity(
     Params(number): Params<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let number = org_number(&number)?;
-    let (record, proof) = proven::<EntityRecord>(&rpc, number).await?.ok_or_else(|| not_registered(number))?;
+    let (record, proof) =
+        proven::<EntityRecord>(&rpc, number).await?.ok_or_else(|| not_registered(number))?;
     Ok(Json(ProvenEntity { entity: (&record).into(), proof }))
 }
 
@@ -223,9 +225,10 @@ pub(super) async fn postings(
     let (entity, account, period) = (org_number(&entity)?, account(&code)?, period(&terms.period)?);
     let from = terms.from;
     let _turn = rpc.turn().await?;
-    let (record, proof) = proven::<AccountRecord>(&rpc, (entity, account, period)).await?.ok_or_else(|| {
-        Problem::not_found(format!("account {account} of entity {entity} has no postings in {period}"))
-    })?;
+    let (record, proof) =
+        proven::<AccountRecord>(&rpc, (entity, account, period)).await?.ok_or_else(|| {
+            Problem::not_found(format!("account {account} of entity {entity} has no postings in {period}"))
+        })?;
     let count = record.count;
     if from > count {
         return Err(Problem::not_found(format!(
@@ -279,7 +282,8 @@ impl<'a> Leaves<'a> {
 
     fn posting(&mut self, row: &PostingRow) -> Result<NumberedPosting, Problem> {
         let entry = self.entry(row.leaf, row.entry)?;
-        let posting = entry.postings.get(usize::from(row.line)).ok_or_else(|| not_there(row.leaf, row.entry))?;
+        let posting =
+            entry.postings.get(usize::from(row.line)).ok_or_else(|| not_there(row.leaf, row.entry))?;
         let chained = ChainedPosting {
             voucher: entry.voucher,
             date: entry.date,
@@ -301,7 +305,9 @@ impl<'a> Leaves<'a> {
 
 fn not_there(leaf: LeafIndex, entry: u16) -> Problem {
     tracing::error!(%leaf, entry, "rpc: an index of the store leads nowhere");
-    Problem::broken("an index of the node's store leads nowhere; ask another node and tell this one's operator")
+    Problem::broken(
+        "an index of the node's store leads nowhere; ask another node and tell this one's operator",
+    )
 }
 
 /// Which part of a journal.

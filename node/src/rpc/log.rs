@@ -8,7 +8,7 @@ use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use ledger::block::Height;
 use ledger::codec;
-use ledger::tiles::{Resource, Tile, TILE_LEVELS, bundle};
+use ledger::tiles::{Resource, TILE_LEVELS, Tile, bundle};
 use ledger::transaction::VerifiedTransaction;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -183,7 +183,8 @@ pub(super) async fn block(
             };
             let header = &finalized.block.header;
             let transactions = finalized.block.transactions.iter();
-            let ids = transactions.map(|signed| VerifiedTransaction::from_own_store(signed.clone(), &chain).id());
+            let ids =
+                transactions.map(|signed| VerifiedTransaction::from_own_store(signed.clone(), &chain).id());
             Ok(BlockView {
                 hash: (&header.hash().0).into(),
                 header: header.into(),

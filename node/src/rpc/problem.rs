@@ -42,7 +42,9 @@ pub(super) struct Problem {
     #[schema(minimum = 400, maximum = 599, examples(409))]
     pub(super) status: u16,
     /// What was expected, what was found, and the way forward.
-    #[schema(examples("document 923609016 8841 2026-03-04 is already registered at leaf 17; do not submit it twice, or correct its number or issue date with the seller"))]
+    #[schema(examples(
+        "document 923609016 8841 2026-03-04 is already registered at leaf 17; do not submit it twice, or correct its number or issue date with the seller"
+    ))]
     pub(super) detail: String,
     /// Id of the rule that refuses (specs/ledger.md); absent when no rule is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -62,7 +62,10 @@ impl Newest {
 pub(super) async fn newest(rpc: &Rpc) -> Result<Newest, Problem> {
     let certified = rpc.ask(|validator| validator.certified().cloned()).await?;
     let certified = certified.ok_or_else(|| {
-        Problem::busy("no checkpoint is certified yet; the validators are still starting, ask again in a second", 1)
+        Problem::busy(
+            "no checkpoint is certified yet; the validators are still starting, ask again in a second",
+            1,
+        )
     })?;
     Newest::new(rpc, &certified)
 }
@@ -227,10 +230,8 @@ impl<'a> LogReader<'a> {
         let (mut low, mut high) = (1, head.height.0);
         while low < high {
             let middle = low + (high - low) / 2;
-            let (first, leaves) = self
-                .store
-                .leaf_range(Height(middle))?
-                .ok_or_else(|| missing(format!("block {middle}")))?;
+            let (first, leaves) =
+                self.store.leaf_range(Height(middle))?.ok_or_else(|| missing(format!("block {middle}")))?;
             if leaf.0 < first.0 + u64::from(leaves) { high = middle } else { low = middle + 1 }
         }
         match self.store.leaf_range(Height(low))? {
@@ -249,5 +250,7 @@ impl<'a> LogReader<'a> {
 
 fn missing(what: String) -> Problem {
     tracing::error!(%what, "rpc: not in the store");
-    Problem::broken("something posted is not in the node's store; ask another node and tell this one's operator")
+    Problem::broken(
+        "something posted is not in the node's store; ask another node and tell this one's operator",
+    )
 }

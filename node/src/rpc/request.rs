@@ -81,7 +81,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         };
         // The derived reader would take an array for an object, its items for the fields in their order.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Problem::malformed("body: expected a JSON object; compare it with the schema at /openapi.json"));
+            return Err(Problem::malformed(
+                "body: expected a JSON object; compare it with the schema at /openapi.json",
+            ));
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             Problem::malformed(format!("body: {error}; compare it with the schema at /openapi.json"))
@@ -90,7 +92,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 fn too_large(found: &str) -> Problem {
-    Problem::too_large(format!("the body is {found}, at most {BODY_BYTES_MAX} bytes are read; split the batch"))
+    Problem::too_large(format!(
+        "the body is {found}, at most {BODY_BYTES_MAX} bytes are read; split the batch"
+    ))
 }
 
 fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -105,7 +109,8 @@ fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Nine digits. A number whose check digit fails is of the right form, but nobody's.
 pub(super) fn org_number(text: &str) -> Result<OrgNumber, Problem> {
-    let is_form = text.len() == 9 && text.bytes().all(|digit| digit.is_ascii_digit()) && !text.starts_with('0');
+    let is_form =
+        text.len() == 9 && text.bytes().all(|digit| digit.is_ascii_digit()) && !text.starts_with('0');
     OrgNumber::parse(text).map_err(|error| none_or_malformed(is_form, error.to_string()))
 }
 

@@ -69,7 +69,10 @@ impl Standing {
             faults: validator.faults(),
             quorum: ledger.validators().quorum(),
             // Each posted transaction uses one payment id.
-            payments: registers.iter().find(|r| r.name.as_str() == PaymentRecord::REGISTER).map_or(0, |r| r.length),
+            payments: registers
+                .iter()
+                .find(|r| r.name.as_str() == PaymentRecord::REGISTER)
+                .map_or(0, |r| r.length),
             certified: validator.certified().map(|certified| {
                 let times = certified.cosignatures.iter().map(|cosignature| cosignature.time_s);
                 (certified.size, times.max().unwrap_or(0))
@@ -88,7 +91,8 @@ impl Standing {
         let needed = if votes { self.quorum } else { 1 };
         if health.halted {
             return Some(
-                "the validator stopped voting for good; read its log, and do not restart it before".to_string(),
+                "the validator stopped voting for good; read its log, and do not restart it before"
+                    .to_string(),
             );
         }
         if connected < needed {
@@ -222,7 +226,10 @@ mod tests {
     fn a_validator_cut_off_from_its_quorum_is_not_ready() {
         assert_eq!(standing().impediment(health(2), true), None);
         let impediment = standing().impediment(health(1), true).unwrap();
-        assert!(impediment.starts_with("2 validators in reach, itself included, 3 are needed"), "{impediment}");
+        assert!(
+            impediment.starts_with("2 validators in reach, itself included, 3 are needed"),
+            "{impediment}"
+        );
         assert_eq!(standing().impediment(health(1), false), None);
         let halted = Health { peers: 3, halted: true };
         assert!(standing().impediment(halted, true).unwrap().contains("stopped voting for good"));

@@ -80,12 +80,16 @@ impl PartialSchema for Submission {
             ObjectBuilder::new()
                 .property(name, schema)
                 .required(name)
-                .additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::<Schema>::FreeForm(false)))
+                .additional_properties(Some(
+                    utoipa::openapi::schema::AdditionalProperties::<Schema>::FreeForm(false),
+                ))
                 .build()
         };
         let batch = ArrayBuilder::new().items(bytes()).min_items(Some(1)).max_items(Some(BATCH_MAX)).build();
         let one_of = OneOfBuilder::new()
-            .description(Some("One signed transaction, or a batch: canonical bytes of `SignedTransaction` in base64"))
+            .description(Some(
+                "One signed transaction, or a batch: canonical bytes of `SignedTransaction` in base64",
+            ))
             .item(object("transaction", bytes().into()))
             .item(object("transactions", Schema::Array(batch).into()));
         Schema::OneOf(one_of.build()).into()
@@ -184,10 +188,7 @@ pub(super) enum SubmitAnswer {
     params(Waiting),
     request_body(content = Submission, content_type = "application/json"),
     responses(
-        (status = 200, description = "Posted; or the results of a batch", body = SubmitAnswer, links(
-            ("transaction" = (operation_id = "transaction", parameters(("id" = "$response.body#/id")))),
-            ("receipt" = (operation_id = "receipt", parameters(("id" = "$response.body#/id"))))
-        )),
+        (status = 200, description = "Posted; or the results of a batch", body = SubmitAnswer),
         (status = 202, description = "Not posted within the time; ask GET /v1/transactions/{id}, or submit again", body = Submitted, links(
             ("transaction" = (operation_id = "transaction", parameters(("id" = "$response.body#/id"))))
         )),
@@ -202,7 +203,8 @@ pub(super) async fn submit(
     let deadline = Instant::now() + Duration::from_millis(rpc.limits.receipt_deadline_ms);
     // Held until the bytes are decoded and handed in.
     let body_bytes = rpc.bodies.try_acquire_many(body_bytes(request.headers()));
-    let body_bytes = body_bytes.map_err(|_| Problem::busy("too many large requests at once; send again in a second", 1))?;
+    let body_bytes = body_bytes
+        .map_err(|_| Problem::busy("too many large requests at once; send again in a second", 1))?;
     let Body(handed) = Body::<Submission>::from_request(request, &()).await?;
     let (texts, single) = match (handed.transaction, handed.transactions) {
         (Some(transaction), None) => (vec![transaction], true),
@@ -295,7 +297,9 @@ async fn conclude(rpc: &Rpc, pending: Vec<Pending>, deadline: Instant) -> Result
             Pending::Done(result) => Concluded::Done(result),
             Pending::Handed(id, answer) => match tokio::time::timeout_at(deadline, answer).await {
                 Ok(Ok(Ok(outcome))) => concluded(id, outcome),
-                Ok(Ok(Err(error))) => Concluded::Done(Submitted::failed(Some(id), Problem::unreadable(&error))),
+                Ok(Ok(Err(error))) => {
+                    Concluded::Done(Submitted::failed(Some(id), Problem::unreadable(&error)))
+                }
                 // The node stopped or was too slow; whether it was posted is not known.
                 Ok(Err(_)) | Err(_) => Concluded::Open(id),
             },
@@ -318,7 +322,9 @@ fn concluded(id: TransactionId, outcome: Outcome) -> Concluded {
         }
         Outcome::Pooled => Concluded::Done(Submitted::new(Some(id), SubmittedStatus::Pooled)),
         Outcome::Refused(refusal) => Concluded::Done(Submitted::failed(Some(id), Problem::refused(&refusal))),
-        Outcome::Full(full) => Concluded::Done(Submitted::failed(Some(id), Problem::busy(full.to_string(), 1))),
+        Outcome::Full(full) => {
+            Concluded::Done(Submitted::failed(Some(id), Problem::busy(full.to_string(), 1)))
+        }
     }
 }
 
@@ -331,12 +337,15 @@ async fn complete(rpc: &Rpc, concluded: Vec<Concluded>) -> Result<Vec<Submitted>
     let pooled: BTreeSet<TransactionId> = if open.is_empty() {
         BTreeSet::new()
     } else {
-        let pooled = rpc.ask(move |validator| open.into_iter().filter(|id| validator.is_pooled(id)).collect());
+        let pooled =
+            rpc.ask(move |validator| open.into_iter().filter(|id| validator.is_pooled(id)).collect());
         // What cannot be asked is not known; the answer says so.
         pooled.await.unwrap_or_default()
     };
     if concluded.iter().all(|concluded| matches!(concluded, Concluded::Done(_))) {
-        let done = concluded.into_iter().filter_map(|c| if let Concluded::Done(done) = c { Some(done) } else { None });
+        let done = concluded
+            .into_iter()
+            .filter_map(|c| if let Concluded::Done(done) = c { Some(done) } else { None });
         return Ok(done.collect());
     }
     let checkpoint = newest(rpc).await.ok();
@@ -444,7 +453,9 @@ pub(super) async fn payment(
 ) -> Result<impl IntoResponse, Problem> {
     let id = PaymentId { submitter: org_number(&submitter)?, number: payment_number(&number)? };
     let (record, proven) = super::books::proven::<PaymentRecord>(&rpc, id).await?.ok_or_else(|| {
-        Problem::not_found(format!("payment id {id} is not used; a transaction may still be submitted under it"))
+        Problem::not_found(format!(
+            "payment id {id} is not used; a transaction may still be submitted under it"
+        ))
     })?;
     Ok(Json(ProvenPayment { payment: (&record).into(), proof: proven }))
 }

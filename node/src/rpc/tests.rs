@@ -17,8 +17,8 @@ use ledger::genesis::Genesis;
 use ledger::signature::{PublicKey, Signature};
 use ledger::time::{Date, Period, Timestamp};
 use ledger::transaction::{
-    Books, KeySignature, KidRule, Mandate, NewEntity, NewKey, Operation, PaymentId, Role, SignedTransaction, Transaction,
-    VerifiedTransaction,
+    Books, KeySignature, KidRule, Mandate, NewEntity, NewKey, Operation, PaymentId, Role, SignedTransaction,
+    Transaction, VerifiedTransaction,
 };
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -90,7 +90,10 @@ fn genesis() -> Genesis {
         name: "hovedbok.example".into(),
         // 2026-03-03T23:59:59Z: the fourth of March in Norway.
         time: Timestamp(1_772_582_399_000),
-        validators: ValidatorSet { epoch: Epoch(0), validators: committee().iter().enumerate().map(seat).collect() },
+        validators: ValidatorSet {
+            epoch: Epoch(0),
+            validators: committee().iter().enumerate().map(seat).collect(),
+        },
         parameters: ledger::booking::parse(include_str!("../../genesis/booking.txt")).unwrap(),
         entities: vec![
             entity(STAVANGER, EntityKind::Municipality, "Stavanger kommune", 650, books),
@@ -248,7 +251,13 @@ struct Played {
     committee: Vec<Keys>,
     view: u64,
     time: Timestamp,
-    callers: Vec<Option<tokio::sync::oneshot::Sender<Result<crate::validator::Outcome, ledger::transaction::TransactionError>>>>,
+    callers: Vec<
+        Option<
+            tokio::sync::oneshot::Sender<
+                Result<crate::validator::Outcome, ledger::transaction::TransactionError>,
+            >,
+        >,
+    >,
     waiting: VecDeque<VerifiedTransaction>,
 }
 
@@ -339,7 +348,9 @@ impl Played {
                         height: staged.header().height,
                         time: staged.header().time,
                         first_leaf: staged.first_leaf(),
-                        transactions: Arc::new(staged.block().transactions().iter().map(|t| t.id()).collect()),
+                        transactions: Arc::new(
+                            staged.block().transactions().iter().map(|t| t.id()).collect(),
+                        ),
                     });
                 }
                 _ => {}
@@ -373,7 +384,11 @@ impl Played {
             finalization: Some(self.certificate(Statement::Finalize { view, block })),
         };
         self.handle(Event::Blocks { from: 0, blocks: vec![synced] });
-        assert_eq!(self.validator.ledger().head().block, block, "the follower posts what the committee finalized");
+        assert_eq!(
+            self.validator.ledger().head().block,
+            block,
+            "the follower posts what the committee finalized"
+        );
     }
 
     fn certify(&mut self) {

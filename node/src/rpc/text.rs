@@ -54,7 +54,7 @@ forms! {
     Number "^[0-9a-f]{32}$" "00112233445566778899aabbccddeeff";
     /// Bytes in base64 (RFC 4648 section 4, padded). Canonical bytes of a value are what is signed
     /// and hashed; specs/formats.md says how to read them.
-    Base64 "^[A-Za-z0-9+/]*={0,2}$" "AQIDBA==";
+    Base64 "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$" "AQIDBA==";
     /// An amount in Norwegian kroner with two decimals.
     Money "^-?[0-9]+\\.[0-9]{2}$" "12500.00";
     /// An organisation number: nine digits, the last a check digit.

@@ -3,9 +3,9 @@
 
 use ledger::time::Date;
 
-use super::check::{Check, decimal, is_charge, normal, quote};
+use super::check::{Check, decimal, normal, quote, within};
 use super::codes::{self, holds};
-use super::{Category, Kind};
+use super::{Category, Kind, values};
 use crate::decimal::Decimal;
 use crate::xml::{Element, Tree};
 

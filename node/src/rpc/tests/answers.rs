@@ -70,7 +70,8 @@ async fn l0_a_forged_signature_is_refused_by_name_of_the_key() {
 #[tokio::test]
 async fn a_batch_is_answered_one_by_one_in_its_order() {
     let world = World::new();
-    let close = |month| Operation::ClosePeriod { entity: org(STAVANGER), period: Period::new(month).unwrap() };
+    let close =
+        |month| Operation::ClosePeriod { entity: org(STAVANGER), period: Period::new(month).unwrap() };
     let batch = [
         base64(&world.opening()),
         "AAAA".to_string(),
@@ -82,8 +83,14 @@ async fn a_batch_is_answered_one_by_one_in_its_order() {
     let results = answer["transactions"].as_array().unwrap();
     let statuses: Vec<&str> = results.iter().map(|result| result["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["posted", "refused", "refused", "posted"], "{answer}");
-    assert_eq!((&results[1]["problem"]["rule"], &results[1]["problem"]["status"]), (&json!("L0"), &json!(400)));
-    assert_eq!((&results[2]["problem"]["rule"], &results[2]["problem"]["status"]), (&json!("L19"), &json!(422)));
+    assert_eq!(
+        (&results[1]["problem"]["rule"], &results[1]["problem"]["status"]),
+        (&json!("L0"), &json!(400))
+    );
+    assert_eq!(
+        (&results[2]["problem"]["rule"], &results[2]["problem"]["status"]),
+        (&json!("L19"), &json!(422))
+    );
     assert!(results[1].get("id").is_none() && results[2].get("receipt").is_none(), "{answer}");
     for posted in [&results[0], &results[3]] {
         assert!(posted["receipt"].as_str().unwrap().starts_with("c2sp.org/tlog-proof@v1\n"));
@@ -124,7 +131,8 @@ async fn a_node_without_room_says_when_to_come_back() {
     let world = World::with_submissions(1);
     world.committee.send(Committee::Rests).unwrap();
     tokio::task::yield_now().await;
-    let close = |month| Operation::ClosePeriod { entity: org(STAVANGER), period: Period::new(month).unwrap() };
+    let close =
+        |month| Operation::ClosePeriod { entity: org(STAVANGER), period: Period::new(month).unwrap() };
     let stuck = world.sign(close(202_601), &[ADMINISTRATOR]);
     drop(world.rpc.node.submit(stuck, true).unwrap());
     let waiting = world.sign(close(202_601), &[ADMINISTRATOR]);
@@ -153,9 +161,14 @@ async fn a_body_that_is_not_of_its_form_is_refused_with_the_reason() {
         (r#"{"transaction":"A"}"#, "write the bytes in base64"),
         (r#"{"transaction":"AA=="} x"#, "trailing characters"),
     ] {
-        let request = Request::post("/v1/transactions").header("content-type", "application/json; charset=utf-8");
+        let request =
+            Request::post("/v1/transactions").header("content-type", "application/json; charset=utf-8");
         let (status, headers, answer) = world.call(request.body(Body::from(body)).unwrap()).await;
-        assert_eq!((status, headers["content-type"].to_str().unwrap()), (StatusCode::BAD_REQUEST, PROBLEM_JSON), "{body}");
+        assert_eq!(
+            (status, headers["content-type"].to_str().unwrap()),
+            (StatusCode::BAD_REQUEST, PROBLEM_JSON),
+            "{body}"
+        );
         let detail = problem(&answer)["detail"].as_str().unwrap().to_string();
         assert!(detail.contains(reason), "{body}: {detail}");
     }
@@ -166,7 +179,9 @@ async fn every_answer_outside_2xx_is_a_problem_document() {
     let world = World::new();
     let large = "x".repeat(request::BODY_BYTES_MAX + 1);
     let post = |body: &str| {
-        Request::post("/v1/transactions").header("content-type", "application/json").body(Body::from(body.to_string()))
+        Request::post("/v1/transactions")
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()))
     };
     let get = |path: &str| Request::get(path).body(Body::empty());
     let none = "00".repeat(32);
@@ -178,7 +193,12 @@ async fn every_answer_outside_2xx_is_a_problem_document() {
         (post(&large), 413),
         (Request::post("/v1/transactions").body(Body::from("{}")), 415),
         (Request::post("/v1/transactions").header("content-type", "text/plain").body(Body::from("{}")), 415),
-        (Request::post("/v1/transactions?wait=never").header("content-type", "application/json").body(Body::from("{}")), 400),
+        (
+            Request::post("/v1/transactions?wait=never")
+                .header("content-type", "application/json")
+                .body(Body::from("{}")),
+            400,
+        ),
         (get("/v1/transactions/00"), 400),
         (get(&format!("/v1/transactions/{none}")), 404),
         (get(&format!("/v1/payments/{STAVANGER}/{}", "ab".repeat(16))), 404),
@@ -233,11 +253,19 @@ async fn an_operator_sees_where_the_node_stands() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(world.json("/health").await, json!({"status": "alive"}));
     let ready = world.json("/ready").await;
-    assert_eq!((&ready["height"], &ready["checkpoint_size"], &ready["votes"]), (&json!(1), &json!(4), &json!(false)));
+    assert_eq!(
+        (&ready["height"], &ready["checkpoint_size"], &ready["votes"]),
+        (&json!(1), &json!(4), &json!(false))
+    );
     let (_, headers, metrics) = world.get("/metrics").await;
     assert!(headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
-    for line in ["hovedbok_height 1", "hovedbok_checkpoint_size 4", "hovedbok_transactions_posted 1", "hovedbok_peers_connected 3"] {
+    for line in [
+        "hovedbok_height 1",
+        "hovedbok_checkpoint_size 4",
+        "hovedbok_transactions_posted 1",
+        "hovedbok_peers_connected 3",
+    ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
 }

@@ -14,7 +14,10 @@ fn the_kept_description_is_the_one_that_is_served() {
         std::fs::write(KEPT, &served).unwrap();
     }
     let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
-    assert!(kept == served, "specs/openapi.json is not what is served; read the change, then set {REWRITE}=1 and run again");
+    assert!(
+        kept == served,
+        "specs/openapi.json is not what is served; read the change, then set {REWRITE}=1 and run again"
+    );
 }
 
 #[test]
@@ -34,7 +37,10 @@ fn every_operation_has_an_id_a_summary_and_its_problems_described() {
                 assert_eq!(problem, !status.starts_with('2'), "{name} {status}");
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                assert!(parameter["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {parameter}");
+                assert!(
+                    parameter["description"].as_str().is_some_and(|text| !text.is_empty()),
+                    "{name}: {parameter}"
+                );
             }
         }
     }

@@ -30,7 +30,10 @@ async fn a_receipt_proves_offline_what_was_booked() {
     let (world, answer) = opened().await;
     let id = answer["id"].as_str().unwrap();
     let (status, headers, fresh) = world.get(&format!("/v1/transactions/{id}/receipt")).await;
-    assert_eq!((status, headers["content-type"].to_str().unwrap()), (StatusCode::OK, "text/plain; charset=utf-8"));
+    assert_eq!(
+        (status, headers["content-type"].to_str().unwrap()),
+        (StatusCode::OK, "text/plain; charset=utf-8")
+    );
     for text in [answer["receipt"].as_str().unwrap(), std::str::from_utf8(&fresh).unwrap()] {
         let posted = Receipt::parse(text).unwrap().verify(&world.trust, None).unwrap();
         assert_eq!(posted.index(), LeafIndex(2));
@@ -47,7 +50,10 @@ async fn a_payment_id_and_an_entity_are_proven() {
     let record: PaymentRecord = proven(&world, &payment["proof"]).decode().unwrap();
     assert_eq!(record.transaction.to_string(), answer["id"].as_str().unwrap());
     let entity = world.json(&format!("/v1/entities/{STAVANGER}")).await;
-    assert_eq!((&entity["entity"]["name"], &entity["entity"]["opened"]), (&json!("Stavanger kommune"), &json!(true)));
+    assert_eq!(
+        (&entity["entity"]["name"], &entity["entity"]["opened"]),
+        (&json!("Stavanger kommune"), &json!(true))
+    );
     let record: EntityRecord = proven(&world, &entity["proof"]).decode().unwrap();
     assert!(record.opened);
 }
@@ -61,12 +67,14 @@ async fn no_account_and_no_posting_of_a_period_can_be_left_out() {
     let (period, rest) = state.records().split_first().unwrap();
     let period: PeriodRecord = period.decode().unwrap();
     assert_eq!(period.accounts, rest.len() as u64);
-    let shown: Vec<&str> = accounts["accounts"].as_array().unwrap().iter().map(|a| a["account"].as_str().unwrap()).collect();
+    let shown: Vec<&str> =
+        accounts["accounts"].as_array().unwrap().iter().map(|a| a["account"].as_str().unwrap()).collect();
     assert_eq!(shown, ["2.10.320", "2.5990.000"]);
     for (record, shown) in rest.iter().zip(shown) {
         let record: AccountRecord = record.decode().unwrap();
         assert_eq!(record.account.to_string(), shown);
-        let page = world.json(&format!("/v1/entities/{STAVANGER}/accounts/{shown}/postings?period=2026-01")).await;
+        let page =
+            world.json(&format!("/v1/entities/{STAVANGER}/accounts/{shown}/postings?period=2026-01")).await;
         assert!(page.get("next").is_none(), "{page}");
         let again: AccountRecord = proven(&world, &page["proof"]).decode().unwrap();
         assert_eq!(again, record);
@@ -78,7 +86,10 @@ async fn no_account_and_no_posting_of_a_period_can_be_left_out() {
             .collect();
         let sums = verify_postings(&record.chain, record.count, &postings).unwrap();
         assert_eq!(sums, (record.debit, record.credit));
-        assert_eq!(page["postings"][0]["posting"]["amount"], if shown == "2.10.320" { "125000.00" } else { "-125000.00" });
+        assert_eq!(
+            page["postings"][0]["posting"]["amount"],
+            if shown == "2.10.320" { "125000.00" } else { "-125000.00" }
+        );
     }
 }
 
@@ -101,7 +112,9 @@ async fn a_journal_is_proven_to_its_last_voucher() {
     let bytes = bytes(&leaf["bytes"]);
     let index = leaf["index"].as_u64().unwrap();
     verify_inclusion(&leaf_hash(&bytes), index, checkpoint.size(), &path, checkpoint.root()).unwrap();
-    let Ok(Leaf::Transaction(booked)) = ledger::codec::decode(&bytes, LEAF_BYTES_MAX) else { panic!("no transaction") };
+    let Ok(Leaf::Transaction(booked)) = ledger::codec::decode(&bytes, LEAF_BYTES_MAX) else {
+        panic!("no transaction")
+    };
     assert_eq!(booked.entries[0].voucher.number, 1);
     let past = world.json(&format!("/v1/entities/{STAVANGER}/journal?year=2026&from=2&limit=5")).await;
     assert_eq!((&past["entries"], &past["leaves"]), (&json!([]), &json!([])));
@@ -115,7 +128,10 @@ async fn the_log_can_be_mirrored_by_tiles() {
     let checkpoint = note.verify(&world.trust, None).unwrap();
     let tile = Tile { level: 0, index: 0, width: checkpoint.size() as u16 };
     let (status, headers, hashes) = world.get(&format!("/v1/{}", Resource::Hashes(tile).path())).await;
-    assert_eq!((status, headers["content-type"].to_str().unwrap()), (StatusCode::OK, "application/octet-stream"));
+    assert_eq!(
+        (status, headers["content-type"].to_str().unwrap()),
+        (StatusCode::OK, "application/octet-stream")
+    );
     let mut reader = TileReader::new(|level, index| ((level, index) == (0, 0)).then(|| hashes.to_vec()));
     assert_eq!(reader.root_at(checkpoint.size()).unwrap(), *checkpoint.root());
     let (_, _, bundle) = world.get(&format!("/v1/{}", Resource::Entries(tile).path())).await;

@@ -48,8 +48,12 @@ async fn garbage_ends_its_connection_and_nothing_else() {
         let answer = rest(send(address, garbage).await).await;
         assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
     }
-    let answer = rest(send(address, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"status\":\"alive\"}"), "{answer}");
+    let answer =
+        rest(send(address, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("{\"status\":\"alive\"}"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -119,19 +123,27 @@ async fn event(stream: &mut BufReader<TcpStream>) -> (String, Value) {
 #[tokio::test]
 async fn a_stream_resumes_where_it_broke_off_and_goes_on_with_what_is_posted() {
     let world = World::new();
-    let close = |month| Operation::ClosePeriod { entity: org(STAVANGER), period: Period::new(month).unwrap() };
+    let close =
+        |month| Operation::ClosePeriod { entity: org(STAVANGER), period: Period::new(month).unwrap() };
     let (_, first) = world.post("", &json!({"transaction": base64(&world.opening())})).await;
     let (_, second) =
         world.post("", &json!({"transaction": base64(&world.sign(close(202_601), &[ADMINISTRATOR]))})).await;
     let (address, serving) = served(&world).await;
     let head = "GET /v1/events HTTP/1.1\r\nHost: x\r\n";
-    let mut resumed = BufReader::new(send(address, format!("{head}Last-Event-ID: 1\r\n\r\n").as_bytes()).await);
+    let mut resumed =
+        BufReader::new(send(address, format!("{head}Last-Event-ID: 1\r\n\r\n").as_bytes()).await);
     let mut whole = BufReader::new(send(address, b"GET /v1/events?from=1 HTTP/1.1\r\nHost: x\r\n\r\n").await);
     let (id, data) = event(&mut whole).await;
-    assert_eq!((id.as_str(), &data["height"], &data["transactions"]), ("1", &json!(1), &json!([first["id"]])));
+    assert_eq!(
+        (id.as_str(), &data["height"], &data["transactions"]),
+        ("1", &json!(1), &json!([first["id"]]))
+    );
     for stream in [&mut resumed, &mut whole] {
         let (id, data) = event(stream).await;
-        assert_eq!((id.as_str(), &data["transactions"], &data["first_leaf"]), ("2", &json!([second["id"]]), &json!(4)));
+        assert_eq!(
+            (id.as_str(), &data["transactions"], &data["first_leaf"]),
+            ("2", &json!([second["id"]]), &json!(4))
+        );
     }
     let (_, third) =
         world.post("", &json!({"transaction": base64(&world.sign(close(202_602), &[ADMINISTRATOR]))})).await;

@@ -1,0 +1,218 @@
+//! Payment systems: each walks through one life, sends every step to some machine, waits, and sends
+//! it again elsewhere when no answer comes. And what is asked of the books at the end.
+
+use std::collections::BTreeMap;
+
+use ledger::block::LeafIndex;
+use ledger::checkpoint::{CertifiedCheckpoint, Checkpoint};
+use ledger::receipt::Receipt;
+use ledger::transaction::{SignedTransaction, TransactionId, VerifiedTransaction};
+use node::validator::{Event, Outcome, RequestId};
+
+use super::{Character, Happening, World};
+use crate::checker::{leaf_hashes, path};
+use crate::traffic::Life;
+
+/// A refusable step is given up after so many tries; a refusal ends it sooner.
+const TRIES_MAX: u32 = 3;
+
+struct Client {
+    life: Life,
+    step: usize,
+    tries: u32,
+    done: bool,
+}
+
+/// Those of one world.
+pub(super) struct Clients {
+    clients: Vec<Client>,
+    requests: u64,
+    asked: BTreeMap<RequestId, (usize, usize)>,
+    refusable: Vec<TransactionId>,
+    /// How many come, at most.
+    pub(super) lives_max: usize,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        let (clients, asked, refusable) = Default::default();
+        Self { clients, requests: 0, asked, refusable, lives_max: 12 }
+    }
+}
+
+impl Clients {
+    pub(super) fn are_done(&self) -> bool {
+        self.clients.len() >= self.lives_max && self.clients.iter().all(|client| client.done)
+    }
+
+    pub(super) fn complaint(&self) -> String {
+        let open = self.clients.iter().filter(|client| !client.done);
+        let open: Vec<String> = open
+            .map(|c| format!("step {} of {} tried {} times", c.step, c.life.steps.len(), c.tries))
+            .collect();
+        format!("{} lives of {}, open: {}", self.clients.len(), self.lives_max, open.join(", "))
+    }
+}
+
+impl World {
+    pub(super) fn on_new_client(&mut self) {
+        if self.clients.clients.len() >= self.clients.lives_max {
+            return;
+        }
+        let life = self.traffic.life(&self.chain);
+        self.add_life(life);
+        let wait = self.random.between(1, 800);
+        self.later(wait, Happening::NewClient);
+    }
+
+    fn add_life(&mut self, life: Life) {
+        if life.refusable {
+            let id = self.verified(&life.steps[0]).id();
+            self.clients.refusable.push(id);
+        }
+        self.clients.clients.push(Client { life, step: 0, tries: 0, done: false });
+        let client = self.clients.clients.len() - 1;
+        self.later(1, Happening::Client { client });
+    }
+
+    // Signed here a moment ago; what peers spread is checked by their intake.
+    fn verified(&self, signed: &SignedTransaction) -> VerifiedTransaction {
+        VerifiedTransaction::from_own_store(signed.clone(), self.chain.trust.chain())
+    }
+
+    /// Sends the step, and comes back when the answer is overdue.
+    pub(super) fn on_client(&mut self, client: usize) {
+        let known = &mut self.clients.clients[client];
+        if known.done {
+            return;
+        }
+        known.tries += 1;
+        if known.life.refusable && known.tries > TRIES_MAX {
+            known.done = true;
+            return;
+        }
+        let step = known.step;
+        let transaction = self.verified(&self.clients.clients[client].life.steps[step]);
+        let at = self.random.index(self.machines.len());
+        if self.machines[at].validator.is_some() {
+            self.clients.requests += 1;
+            let request = RequestId(self.clients.requests);
+            self.clients.asked.insert(request, (client, step));
+            let until_posted = true;
+            self.machines[at].inbox.push_back(Event::Submit { request, transaction, until_posted });
+            self.schedule_turn(at);
+        }
+        let wait = self.random.between(300, 3000);
+        self.later(wait, Happening::Client { client });
+    }
+
+    pub(super) fn on_reply(&mut self, at: usize, request: RequestId, outcome: &Outcome) {
+        let Some((client, step)) = self.clients.asked.remove(&request) else {
+            panic!("#{at} answers request {} twice", request.0);
+        };
+        self.note(&[7, at as u64, client as u64, step as u64]);
+        let honest = self.machines[at].character == Character::Honest;
+        let current = self.clients.clients[client].step == step;
+        match outcome {
+            // What a faulty machine says is worth nothing; the receipt is (`check_receipts`).
+            _ if !honest => {}
+            Outcome::Posted { leaf } => self.on_posted(at, client, step, *leaf),
+            Outcome::Refused(refusal) if current && self.clients.clients[client].life.refusable => {
+                self.tell(|| format!("#{at} refuses, rule {}: {refusal}", refusal.rule()));
+                self.figures.refused += 1;
+                self.clients.clients[client].done = true;
+            }
+            // The machine asked may be behind: the client asks again.
+            Outcome::Refused(refusal) => self.tell(|| format!("#{at} refuses for now: {refusal}")),
+            Outcome::Pooled | Outcome::Full(_) => {}
+        }
+    }
+
+    fn on_posted(&mut self, at: usize, client: usize, step: usize, leaf: LeafIndex) {
+        let id = self.verified(&self.clients.clients[client].life.steps[step]).id();
+        let machine = &self.machines[at];
+        let certified = machine.validator.as_ref().and_then(|v| v.certified()).map_or(0, |c| c.size);
+        assert!(leaf.0 < certified, "#{at} acknowledged leaf {leaf} at checkpoint {certified}");
+        assert!((leaf.0 as usize) < machine.disk.leaves.len(), "#{at} acknowledged what is not durable");
+        assert!(!self.clients.refusable.contains(&id), "{id} was to be refused");
+        self.checker.on_acknowledged(id, leaf);
+        let known = &mut self.clients.clients[client];
+        if known.step != step || known.done {
+            return;
+        }
+        self.figures.acknowledged += 1;
+        let booked = known.life.steps[step].clone();
+        (known.step, known.tries) = (step + 1, 0);
+        known.done = known.step == known.life.steps.len();
+        self.later(1, Happening::Client { client });
+        // Now and then the acknowledged is sent again, as it was, or with something changed.
+        let again = match self.random.below(24) {
+            0 => self.traffic.double(&self.chain, &booked),
+            1 => self.traffic.reuse(&self.chain, &booked),
+            _ => None,
+        };
+        if let Some(life) = again {
+            self.add_life(life);
+        }
+    }
+
+    /// Every book holds every acknowledged transaction once, and nothing that was to be refused; its
+    /// accounts are the sums of the log's postings.
+    pub(super) fn check_books(&mut self) {
+        self.figures.transactions = 0;
+        for (at, machine) in self.machines.iter().enumerate() {
+            if machine.character != Character::Honest {
+                continue;
+            }
+            let Some(validator) = &machine.validator else { panic!("#{at} is down") };
+            let ledger = validator.ledger();
+            assert_eq!(machine.disk.leaves, self.checker.leaves(), "#{at} keeps another log");
+            for client in &self.clients.clients {
+                for step in &client.life.steps[..client.step] {
+                    let id = self.verified(step).id();
+                    let leaf = self.checker.acknowledged().get(&id).copied();
+                    let found = ledger.lookup(&step.transaction.id).map(|found| (found.transaction, Some(found.leaf)));
+                    assert_eq!(found, Some((id, leaf)), "#{at}: an acknowledged transaction");
+                }
+                if client.life.refusable {
+                    let id = self.verified(&client.life.steps[0]).id();
+                    let found = ledger.lookup(&client.life.steps[0].transaction.id);
+                    assert!(found.is_none_or(|found| found.transaction != id), "#{at} posted {id}, to be refused");
+                }
+            }
+        }
+        self.figures.transactions = self.checker.posted();
+        for machine in self.machines.iter().filter(|machine| machine.character == Character::Honest) {
+            if let Some(validator) = &machine.validator {
+                self.checker.check_accounts(validator.ledger());
+            }
+        }
+    }
+
+    /// Whoever was told that a transaction is posted can prove it, from any honest machine.
+    pub(super) fn check_receipts(&mut self) {
+        let honest: Vec<usize> =
+            (0..self.machines.len()).filter(|at| self.machines[*at].character == Character::Honest).collect();
+        let at = honest[self.random.index(honest.len())];
+        let Some(certified) = self.machines[at].validator.as_ref().and_then(|v| v.certified().cloned()) else {
+            assert!(self.checker.acknowledged().is_empty(), "acknowledged without a certified checkpoint");
+            return;
+        };
+        let trust = &self.chain.trust;
+        let checkpoint = Checkpoint { origin: trust.origin().into(), size: certified.size, root: certified.root };
+        let note = CertifiedCheckpoint::assemble(checkpoint, &certified.cosignatures, trust);
+        let note = note.expect("a certified checkpoint has a quorum");
+        let leaves = &self.machines[at].disk.leaves[..certified.size as usize];
+        let hashes = leaf_hashes(leaves);
+        for (id, leaf) in self.checker.acknowledged() {
+            let place = leaf.0 as usize;
+            let receipt = Receipt::new(leaves[place].clone(), *leaf, path(place, &hashes), note.clone(), None);
+            let text = receipt.to_text();
+            let read = Receipt::parse_bytes(text.as_bytes()).expect("a receipt reads back");
+            assert_eq!(read, receipt);
+            let posted = read.verify(trust, None).unwrap_or_else(|error| panic!("receipt of {id}: {error}"));
+            assert_eq!(posted.transaction(), Some(*id), "the receipt proves another transaction");
+            self.figures.receipts += 1;
+        }
+    }
+}
