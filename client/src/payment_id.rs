@@ -63,6 +63,6 @@ mod tests {
             assert!(ids[..i].iter().all(|other| other != id), "{i}");
         }
         // Written down, because a repeated command of another version must make it too.
-        assert_eq!(ids[0].to_string(), "964965226:PENDING");
+        assert_eq!(ids[0].to_string(), "964965226:ac2c9c368a84b647442831bb205b70af");
     }
 }

@@ -140,7 +140,7 @@ fn kostra(accounts: &KostraAccounts, account: Account) -> Option<&'static str> {
         (account == accounts.output_vat, "Output VAT"),
         (balance && account.code == accounts.payable_chapter, "Accounts payable"),
         (balance && account.code == accounts.receivable_chapter, "Accounts receivable"),
-        (!balance && account.code == accounts.vat_cost_art, "VAT that is compensated"),
+        (!balance && account.code == accounts.vat_cost_art, "VAT"),
         (!balance && account.code == accounts.compensation_art, "VAT compensation"),
         (!balance && accounts.sales.iter().any(|sales| sales.account == account.code), "Sales"),
     ];

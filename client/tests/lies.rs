@@ -198,7 +198,7 @@ fn a_checkpoint_without_a_quorum_too_old_or_behind_is_not_believed() {
         });
     }
     // The log was seen longer: by an earlier run, which kept what it saw.
-    caught(&world, "checkpoint", "leaves were seen before: it lags or hides some", |_, value, node| {
+    caught(&world, "checkpoint", "were seen before: it lags or hides some", |_, value, node| {
         let size = node.leaves.len() as u64;
         node.shown = Some(size - 2);
         *value = json!(node.note().to_text());

@@ -74,7 +74,7 @@ fn an_invoice_is_booked_attested_approved_ordered_and_settled_and_each_step_has_
         "register 123456785/8841/2026-05-04: posted at leaf ",
         "964965226 Stavanger kommune\n",
         "voucher 1  Skolemat, invoice 8841",
-        "    2.35.200 Accounts payable              125 000,00\n",
+        "    2.35.200 Accounts payable                    125 000,00\n",
         "123456785 Skolemat\n",
         "    1500 Accounts receivable  125 000,00\n",
         "3 of 4 validators signed the log of ",
@@ -142,7 +142,7 @@ fn the_books_are_shown_whole() {
     }
     let period = world::now().date().period();
     let balance = world.run(&format!("accounts 964965226 --period {period}")).ok();
-    assert!(balance.contains("    2.35.200 Accounts payable          0,00         0,00       187,50      -187,50\n"), "{balance}");
+    assert!(balance.contains("    2.35.200 Accounts payable              0,00        0,00      187,50     -187,50\n"), "{balance}");
     assert!(balance.contains("all 5 accounts with postings in "), "{balance}");
     let postings = world.run(&format!("postings 964965226 2.35.200 --period {period}")).ok();
     assert!(postings.contains("all 5 postings, at height "), "{postings}");

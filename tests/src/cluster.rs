@@ -56,7 +56,14 @@ impl Cluster {
     /// # Panics
     /// If it does not stand within a minute.
     pub fn start(validators: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the network");
+        Self::start_in(validators, tempfile::tempdir().expect("a folder for the network"))
+    }
+
+    /// As [`Cluster::start`], in a folder of the caller's choice.
+    ///
+    /// # Panics
+    /// If it does not stand within a minute.
+    pub fn start_in(validators: usize, folder: tempfile::TempDir) -> Self {
         localnet::lay_out(folder.path(), validators, 0).expect("a network is laid out");
         let genesis = fs::read(folder.path().join("genesis.bin")).expect("genesis is written");
         let chain = Genesis::decode(&genesis).expect("genesis reads").hash();

@@ -1,7 +1,7 @@
 //! A disk that a world can lose power under: what was committed is there after any crash, what was
 //! only gathered is not. Reading it back does what `node::recover` does with the real store.
 //!
-//! Invariant: nothing changes it but [`Disk::commit`].
+//! Invariant: nothing changes it but [`Disk::commit`], unless it is told to forget.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -108,6 +108,13 @@ impl Disk {
                 Write::Watermark(size, root) => self.watermark = Some((size, root)),
             }
         }
+    }
+
+    /// Loses every own vote, certificate and undecided block, as a disk must not.
+    pub fn forget_votes(&mut self) {
+        self.statements.clear();
+        self.certificates.clear();
+        self.undecided.clear();
     }
 
     fn post(&mut self, staged: &Staged, proof: FinalizedBlock) {

@@ -173,6 +173,7 @@ struct Machine {
     skew_ms: i64,
     turn_at: Option<u64>,
     doom: Option<Moment>,
+    forgetful: bool,
 }
 
 /// See the module.
@@ -254,6 +255,7 @@ impl World {
                 skew_ms: 0,
                 turn_at: None,
                 doom: None,
+                forgetful: false,
             })
             .collect();
         let mut world = Self {
@@ -310,6 +312,12 @@ impl World {
     /// Crashes a machine at the next such moment that comes; it restarts a while later.
     pub fn crash(&mut self, at: usize, moment: Moment) {
         self.machines[at].doom = Some(moment);
+    }
+
+    /// From now on a machine's disk loses its own votes in every crash, which no correct validator's
+    /// may: shows that the checker notices.
+    pub fn forget_votes(&mut self, at: usize) {
+        self.machines[at].forgetful = true;
     }
 
     /// Cuts a machine off until the world heals or the weather changes.
@@ -376,6 +384,9 @@ impl World {
         for from in 0..self.machines.len() {
             self.connect(from);
         }
+        // Something to agree on, so that healing shows.
+        self.clients.lives_max += 2;
+        self.later(1, Happening::NewClient);
         let (began, top) = (self.now, self.top_view());
         while self.now < began + HEALING_MS {
             if self.queue.is_empty() {
@@ -515,6 +526,9 @@ impl World {
         machine.own.clear();
         machine.pending.clear();
         machine.doom = None;
+        if machine.forgetful {
+            machine.disk.forget_votes();
+        }
         machine.intake = Intake::new(*self.chain.trust.chain());
         self.figures.crashes[kind] += 1;
         self.tell(|| format!("#{at} crashes"));

@@ -75,7 +75,7 @@ fn the_official_ehf_and_peppol_samples_are_judged_as_their_rules_judge_them() {
     let profile = "PEPPOL-EN16931-R004 PEPPOL-EN16931-R007";
     let no_process = "PEPPOL-EN16931-R004 PEPPOL-EN16931-R001 PEPPOL-EN16931-R007";
     // In the samples without Norwegian parties, everything but the currency, parties and account holds.
-    let foreign = "F-CURRENCY F-PARTY F-PARTY F-ACCOUNT";
+    let foreign = "F-CURRENCY F-PARTY F-PARTY F-VAT F-ACCOUNT";
     for (path, expected) in [
         ("openpeppol-bis-billing-3/samples/Norwegian-example-1.xml", "accepted"),
         ("openpeppol-bis-billing-3/samples/base-example.xml", foreign),

@@ -170,7 +170,7 @@ impl Listener {
             }
             if self.next <= self.head || self.waiting.is_some() {
                 let height = self.next;
-                let event = self.from_store(height).await?;
+                let event = self.stored(height).await?;
                 self.next = height.next();
                 return Some(event);
             }
@@ -186,7 +186,7 @@ impl Listener {
         }
     }
 
-    async fn from_store(&self, height: Height) -> Option<PostedEvent> {
+    async fn stored(&self, height: Height) -> Option<PostedEvent> {
         let chain = *self.rpc.node.identity.trust.chain();
         let finalized = self.rpc.read(move |store| Ok(store.finalized(height)?)).await.ok()??;
         let header = &finalized.block.header;

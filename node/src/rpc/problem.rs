@@ -7,7 +7,6 @@
 //! Invariant: every answer outside 2xx leaves the node as `application/problem+json`, because
 //! [`finish`] is the last to touch each response.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
@@ -34,26 +33,26 @@ pub(super) struct Problem {
     /// `urn:hovedbok:rule:<id>` when a rule of the ledger refuses, else `urn:hovedbok:problem:<name>`.
     #[serde(rename = "type")]
     #[schema(value_type = String, format = "uri", examples("urn:hovedbok:rule:L6"))]
-    pub(super) kind: Cow<'static, str>,
+    pub(super) kind: Box<str>,
     /// What kind of problem it is; the same for every problem of this type.
     #[schema(value_type = String, examples("used once, for ever"))]
-    pub(super) title: Cow<'static, str>,
+    pub(super) title: &'static str,
     /// The HTTP status of the answer; in a batch, the one that the item alone would have had.
     #[schema(minimum = 400, maximum = 599, examples(409))]
     pub(super) status: u16,
     /// What was expected, what was found, and the way forward.
-    #[schema(examples(
+    #[schema(value_type = String, examples(
         "document 923609016 8841 2026-03-04 is already registered at leaf 17; do not submit it twice, or correct its number or issue date with the seller"
     ))]
-    pub(super) detail: String,
+    pub(super) detail: Box<str>,
     /// Id of the rule that refuses (specs/ledger.md); absent when no rule is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Z][0-9]+$", examples("L6"))]
     pub(super) rule: Option<&'static str>,
     /// Path of the request; absent in the items of a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, format = "uri-reference", examples("/v1/transactions"))]
-    pub(super) instance: Option<String>,
+    #[schema(value_type = Option<String>, nullable = false, format = "uri-reference", examples("/v1/transactions"))]
+    pub(super) instance: Option<Box<str>>,
     #[serde(skip)]
     retry_after_s: Option<u32>,
 }
@@ -62,9 +61,9 @@ impl Problem {
     fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("urn:hovedbok:problem:{name}").into(),
-            title: title.into(),
+            title,
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             rule: None,
             instance: None,
             retry_after_s: None,
@@ -74,7 +73,7 @@ impl Problem {
     fn rule(status: StatusCode, rule: &'static str, detail: String) -> Self {
         Self {
             kind: format!("urn:hovedbok:rule:{rule}").into(),
-            title: rule_title(rule).into(),
+            title: rule_title(rule),
             rule: Some(rule),
             ..Self::new(status, "", "", detail)
         }
@@ -191,6 +190,7 @@ fn rule_title(rule: &str) -> &'static str {
         "L7" => "keys, mandates and separate hands",
         "L9" => "dates in open periods",
         "L12" => "orders over what is open, cash by the bank's word",
+        "L14" => "typed fields only, nothing personal",
         "L17" => "registered entities that keep books",
         "L18" => "the steps of a document in order",
         "L19" => "periods closed in order",
@@ -219,7 +219,7 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
         None => Problem::from_status(response.status()),
     };
     // A long path would come back as long as it was sent.
-    let instance = Some(path.chars().take(256).collect());
+    let instance = Some(path.chars().take(256).collect::<String>().into());
     let problem = Problem { instance, ..problem };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let (mut parts, _) = response.into_parts();

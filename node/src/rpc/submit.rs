@@ -245,10 +245,10 @@ pub(super) async fn submit(
         let Some(result) = results.pop() else { return Err(Problem::malformed("body: no transaction")) };
         return answer(result);
     }
-    if results.iter().all(|result| result.status == SubmittedStatus::Busy) {
-        if let Some(problem) = results.pop().and_then(|result| result.problem) {
-            return Err(problem);
-        }
+    if results.iter().all(|result| result.status == SubmittedStatus::Busy)
+        && let Some(problem) = results.pop().and_then(|result| result.problem)
+    {
+        return Err(problem);
     }
     Ok(Json(SubmitAnswer::Batch(SubmittedBatch { transactions: results })).into_response())
 }

@@ -25,7 +25,7 @@ macro_rules! forms {
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
-                let description: &str = concat!($($doc, "\n"),*);
+                let description: &str = concat!($($doc),*);
                 ObjectBuilder::new()
                     .schema_type(Type::String)
                     .description(Some(description.trim()))
@@ -36,14 +36,7 @@ macro_rules! forms {
             }
         }
 
-        impl ToSchema for $name {}
-
-        impl $name {
-            #[cfg(test)]
-            pub(super) fn as_str(&self) -> &str {
-                &self.0
-            }
-        })*
+        impl ToSchema for $name {})*
     };
 }
 
@@ -153,12 +146,12 @@ mod tests {
 
     #[test]
     fn values_stand_in_json_as_described() {
-        assert_eq!(Money::from(Total(-4)).as_str(), "-0.04");
-        assert_eq!(Money::from(Total(i128::from(i64::MAX) * 10)).as_str(), "922337203685477580.70");
-        assert_eq!(Money::from(Amount(1_250_000)).as_str(), "12500.00");
+        assert_eq!(Money::from(Total(-4)).0, "-0.04");
+        assert_eq!(Money::from(Total(i128::from(i64::MAX) * 10)).0, "922337203685477580.70");
+        assert_eq!(Money::from(Amount(1_250_000)).0, "12500.00");
         // 2026-03-03T23:59:59.999Z lies on 4 March in Norway, and on 3 March in UTC.
-        assert_eq!(Moment::from(Timestamp(1_772_582_399_999)).as_str(), "2026-03-03T23:59:59.999Z");
-        assert_eq!(Moment::from(Timestamp(1_798_754_400_000)).as_str(), "2026-12-31T22:00:00.000Z");
-        assert_eq!(Base64::from(&[1u8, 2, 3, 4][..]).as_str(), "AQIDBA==");
+        assert_eq!(Moment::from(Timestamp(1_772_582_399_999)).0, "2026-03-03T23:59:59.999Z");
+        assert_eq!(Moment::from(Timestamp(1_798_754_400_000)).0, "2026-12-31T22:00:00.000Z");
+        assert_eq!(Base64::from(&[1u8, 2, 3, 4][..]).0, "AQIDBA==");
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn check(check: &mut Check<'_>, figures: &Figures<'_>, options: &Opti
     currency(check);
     parties(check);
     number(check);
+    register(check, figures);
     vat(check, figures);
     payment(check, options);
 }
@@ -88,6 +89,28 @@ fn number(check: &mut Check<'_>) {
         && let Err(error) = InvoiceNumber::new(element.text())
     {
         check.refuse_with("F-NUMBER", element, error, "the ledger knows a document by this number");
+    }
+}
+
+/// Norwegian VAT is charged by whoever is in the Norwegian VAT register, and says so on the document.
+fn register(check: &mut Check<'_>, figures: &Figures<'_>) {
+    let Some(party) = check.root.first("cac:AccountingSupplierParty/cac:Party") else { return };
+    let number = party
+        .named("cac:PartyTaxScheme")
+        .filter(|scheme| is_vat(*scheme))
+        .find_map(|scheme| scheme.first("cbc:CompanyID").filter(|number| !number.text().is_empty()));
+    let charged = figures.groups.iter().any(|group| group.vat.is_some_and(|vat| vat != Amount::ZERO));
+    match number {
+        Some(number) if !number.text().starts_with("NO") => {
+            let message =
+                format!("the seller's VAT number {} is foreign, its VAT not Norwegian", quote(number.text()));
+            check.refuse("F-VAT", number, message);
+        }
+        None if charged && check.root.first("cac:TaxRepresentativeParty").is_none() => {
+            let message = "VAT is charged and no VAT number (NO…MVA) stated: see that the seller is in the VAT register";
+            check.note("F-VAT", party, message);
+        }
+        _ => {}
     }
 }
 

@@ -365,6 +365,10 @@ fn f_currency_f_party_f_number_and_f_vat_refuse_what_is_not_booked_here() {
     assert_eq!(rule(CLEANING, "964965226", "123456785"), "F-PARTY");
     assert_eq!(rule(CLEANING, "<cbc:ID>10412<", "<cbc:ID>faktura 10412<"), "F-NUMBER");
     assert_eq!(rule(CLEANING, "<cbc:ID>10412<", "<cbc:ID>01017012345<"), "F-NUMBER");
+    assert_eq!(rule(CLEANING, "NO123456785MVA", "SE556036079301"), "F-VAT");
+    let start = CLEANING.find("      <cac:PartyTaxScheme>").unwrap();
+    let end = CLEANING.find("</cac:PartyTaxScheme>").unwrap() + "</cac:PartyTaxScheme>".len();
+    assert_eq!(accepted(&CLEANING.replace(&CLEANING[start..end], "")).findings[0].rule, "F-VAT");
     for (code, name) in [("AE", "reverse charge"), ("K", "intra-community"), ("G", "export")] {
         let refused = first(&[("<cbc:ID>S<", &format!("<cbc:ID>{code}<"))]);
         assert!(refused.starts_with("F-VAT") && refused.contains(name), "{refused}");
