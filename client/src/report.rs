@@ -126,7 +126,7 @@ impl Names {
             "root": checkpoint.root().to_hex(),
             "signers": checkpoint.signers(),
             "validators": self.validators,
-            "time": moment(signed_s(checkpoint, self.faulty_max)),
+            "time": moment(signed_s(checkpoint, self.faulty_max)).replacen(' ', "T", 1).replace(" UTC", "Z"),
         })
     }
 }

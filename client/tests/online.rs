@@ -123,6 +123,9 @@ fn an_invoice_is_booked_attested_approved_ordered_and_settled_and_each_step_has_
         let first = world.run(&format!("receipt {}-{step}", id("8841"))).ok();
         assert_eq!(leaf(&first), leaf(&world.run(&words).ok()), "{step}");
     }
+    // Under another hand it is no repetition, and is not taken for one.
+    let other = world.run(&format!("approve {} --key attester.key", id("8841"))).fails(1);
+    assert!(other.contains("refused L6: approve ") && other.contains("not with this one"), "{other}");
     for step in ["approve", "order"] {
         let text = world.run(&format!("receipt {}-{step} --receipts fetched", id("8841"))).ok();
         assert!(text.starts_with(step), "{text}");

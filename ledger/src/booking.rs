@@ -160,6 +160,19 @@ pub(crate) fn settlement(
     entries(parties, date, turn, bought, sold)
 }
 
+/// Whether the ledger alone books on this account of a buyer's chart: cash, claims, debts, what was
+/// prepaid, VAT and its compensation.
+pub(crate) fn books_itself(parameters: &ParameterRecord, buyer: EntityKind, account: Account) -> bool {
+    match Chart::of(parameters, buyer) {
+        Chart::Kostra(accounts) => [accounts.vat_cost_art, accounts.compensation_art].contains(&account.code),
+        Chart::Plain(accounts, _) => {
+            let ChartAccounts { payable, receivable, prepaid, received, .. } = accounts;
+            let ChartAccounts { bank, input_vat, output_vat, .. } = accounts;
+            [payable, receivable, prepaid, received, bank, input_vat, output_vat].contains(&&account)
+        }
+    }
+}
+
 fn turned(kind: &DocumentKind) -> bool {
     matches!(kind, DocumentKind::CreditNote { .. })
 }

@@ -46,6 +46,11 @@ pub use staged::{PostingPlace, Staged};
 /// that are refused costs a bounded time.
 pub const CANDIDATES_MAX: usize = 2 * BLOCK_TRANSACTIONS_MAX;
 
+/// A block takes no further transaction once its late postings moved the opening balance of so many
+/// later account records. One transaction of 3 kB can move 30,000 of them, and a block full of such
+/// would be executed for longer than any view lasts.
+pub const LATE_MOVES_MAX: u64 = 40_000;
+
 /// The least account there is, in the order of keys.
 const FIRST_ACCOUNT: Account = Account::kostra(Class::Investment, 0, 0);
 
@@ -319,7 +324,8 @@ impl Ledger {
         let (mut refused, mut left_over, mut bytes) = (Vec::new(), None, 0);
         for candidate in candidates.take(CANDIDATES_MAX) {
             let signed = codec::encode(candidate.signed());
-            if transactions.len() == BLOCK_TRANSACTIONS_MAX || bytes + signed.len() > BLOCK_BYTES_MAX {
+            let full = transactions.len() == BLOCK_TRANSACTIONS_MAX || execution.is_full();
+            if full || bytes + signed.len() > BLOCK_BYTES_MAX {
                 left_over = Some(candidate);
                 break;
             }
@@ -367,6 +373,9 @@ impl Ledger {
         }
         let mut execution = Execution::new(&self.registers, &ground, header.time);
         for transaction in block.transactions() {
+            if execution.is_full() {
+                return Err(BlockError::LateMoves { transaction: transaction.id() });
+            }
             let signed = codec::encode(transaction.signed());
             execution
                 .book(transaction, &signed)

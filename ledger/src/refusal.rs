@@ -107,7 +107,7 @@ pub enum Refusal {
         /// The role before.
         earlier: Role,
     },
-    /// Rule L7: the signer belongs to the seller.
+    /// Rule L7: the signer belongs to the seller, or acts for it and would judge its document.
     #[error(
         "document {document}: a key of the seller {seller} may not use the buyer's {role} mandate; have the buyer's own people sign"
     )]
@@ -246,6 +246,14 @@ pub enum Refusal {
         "account {account}: a line of a document is an expense or an investment; code it in class 0 or 1"
     )]
     LineAccount {
+        /// The account.
+        account: Account,
+    },
+    /// Rule L3: a line is coded to an account that the ledger alone books on.
+    #[error(
+        "account {account}: the ledger books cash, claims, debts and VAT itself; code the line by what was bought"
+    )]
+    ReservedAccount {
         /// The account.
         account: Account,
     },
@@ -425,6 +433,14 @@ pub enum Refusal {
         /// What was ordered, to be refunded, or settled.
         due: Amount,
     },
+    /// Rule L12: the bank's word is left blank.
+    #[error(
+        "document {document}: a bank reference of nothing but zeros names no bank entry; send the hashes of the bank's message and entry"
+    )]
+    NoBankEntry {
+        /// The document.
+        document: DocumentId,
+    },
     /// Rule L12: the bank entry was used.
     #[error("bank entry {entry} of {entity} was used for document {document}; report each bank entry once")]
     BankEntryUsed {
@@ -586,6 +602,7 @@ impl Refusal {
             | Self::CodeNotInClass { .. }
             | Self::Combination { .. }
             | Self::LineAccount { .. }
+            | Self::ReservedAccount { .. }
             | Self::WrongChart { .. } => "L3",
             Self::VatCodeUse { .. }
             | Self::VatRegime { .. }
@@ -614,6 +631,7 @@ impl Refusal {
             | Self::DateTooOld { .. } => "L9",
             Self::OrderAmount { .. }
             | Self::BankAmount { .. }
+            | Self::NoBankEntry { .. }
             | Self::BankEntryUsed { .. }
             | Self::AttemptsUsed { .. } => "L12",
             Self::ReasonForm { .. } => "L14",

@@ -157,6 +157,7 @@ pub struct Draft<'a> {
     time: Timestamp,
     height: Height,
     leaf: LeafIndex,
+    moved: u64,
 }
 
 impl<'a> Draft<'a> {
@@ -169,7 +170,7 @@ impl<'a> Draft<'a> {
         height: Height,
         leaf: LeafIndex,
     ) -> Self {
-        Self { base, below, own: Layer::above(base, below), time, height, leaf }
+        Self { base, below, own: Layer::above(base, below), time, height, leaf, moved: 0 }
     }
 
     fn deltas<R: Stored>(&self) -> impl Iterator<Item = &Delta<R>> {
@@ -231,6 +232,16 @@ impl<'a> Draft<'a> {
     /// Where the transaction being executed will stand in the log.
     pub fn leaf(&self) -> LeafIndex {
         self.leaf
+    }
+
+    /// How many later account records late postings have moved in this block.
+    pub fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Counts a later account record that a late posting moved.
+    pub(crate) fn count_moved(&mut self) {
+        self.moved += 1;
     }
 
     /// Moves on to the next transaction.

@@ -22,7 +22,9 @@ use crate::records::{
 use crate::refusal::Refusal;
 use crate::registers::Draft;
 use crate::time::Date;
-use crate::transaction::{DocumentId, Operation, PaymentId, Role, TransactionId, VerifiedTransaction};
+use crate::transaction::{
+    DocumentId, Mandate, Operation, PaymentId, Role, TransactionId, VerifiedTransaction,
+};
 
 mod document;
 mod parties;
@@ -164,6 +166,11 @@ impl Signer<'_> {
         (self.record.granted.entity, self.record.granted.holder)
     }
 
+    fn acts_for(&self, entity: OrgNumber, today: Date) -> bool {
+        let current = |mandate: &Mandate| (mandate.from..=mandate.to).contains(&today);
+        self.record.mandates().iter().any(|mandate| mandate.entity == entity && current(mandate))
+    }
+
     fn holds(&self, entity: Option<OrgNumber>, role: Role, today: Date) -> bool {
         self.record.mandates().iter().any(|mandate| {
             mandate.role == role
@@ -236,7 +243,8 @@ impl<'d> Case<'d> {
     }
 
     /// Rule L7 for a step on a document: some signer holds the buyer's mandate, does not belong to
-    /// the seller, and took none of the earlier steps, neither with this key nor with another.
+    /// the seller, and took none of the earlier steps, neither with this key nor with another. Whoever
+    /// judges the document, by attesting or approving it, holds no mandate of the seller's either.
     fn need_apart(
         &self,
         document: &DocumentId,
@@ -254,7 +262,9 @@ impl<'d> Case<'d> {
                     })
             });
             let document = || document.clone();
-            let refusal = if signer.record.granted.entity == seller {
+            let judges = matches!(role, Role::Attest | Role::Approve);
+            let sellers = signer.record.granted.entity == seller;
+            let refusal = if sellers || judges && signer.acts_for(seller, self.today) {
                 Refusal::SellersHolder { document: document(), role, seller }
             } else if let Some((earlier, _)) = same {
                 Refusal::SameHolder { document: document(), role, earlier: *earlier }

@@ -53,16 +53,18 @@ const LARGE_READS_MAX: usize = 8;
 const TURN_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` turns true, then closes within some seconds: streams end at once, and what is
-/// being answered has five seconds. `listener` is bound by the
-/// caller; TLS, and who may reach the port, are a gateway's business, never a validator's.
+/// being answered has five seconds. `heartbeat_ms` is how long a chain with nothing to do rests between
+/// two blocks; a node whose last block is much older is not ready. `listener` is bound by the caller;
+/// TLS, and who may reach the port, are a gateway's business, never a validator's.
 pub async fn serve(
     listener: TcpListener,
     node: NodeHandle,
     health: watch::Receiver<Health>,
     limits: Limits,
+    heartbeat_ms: u64,
     stop: watch::Receiver<bool>,
 ) {
-    let router = router(Rpc::new(node, health, limits, stop.clone()));
+    let router = router(Rpc::new(node, health, limits, heartbeat_ms, stop.clone()));
     let connections_max = usize::try_from(limits.rpc_connections).unwrap_or(usize::MAX);
     server::serve(listener, router, connections_max, stop).await;
 }
@@ -81,6 +83,7 @@ struct Rpc {
     node: NodeHandle,
     health: watch::Receiver<Health>,
     limits: Limits,
+    heartbeat_ms: u64,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
     large_reads: Arc<Semaphore>,
@@ -94,6 +97,7 @@ impl Rpc {
         node: NodeHandle,
         health: watch::Receiver<Health>,
         limits: Limits,
+        heartbeat_ms: u64,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let listeners =
@@ -102,6 +106,7 @@ impl Rpc {
             node,
             health,
             limits,
+            heartbeat_ms,
             metrics: Metrics::default(),
             stop,
             large_reads: Arc::new(Semaphore::new(LARGE_READS_MAX)),

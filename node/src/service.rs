@@ -166,6 +166,7 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let identity = Identity { genesis: genesis.encode(), trust, me: Some(me) };
     let parts = Parts { identity, store, keeper, validator, keys, network, from_network };
     let running = run::start(parts, stop.clone());
-    let served = tokio::spawn(rpc::serve(listener, running.handle.clone(), running.health.clone(), config.limits, stop));
+    let (handle, health) = (running.handle.clone(), running.health.clone());
+    let served = tokio::spawn(rpc::serve(listener, handle, health, config.limits, timing.heartbeat_ms, stop));
     Ok(Service { running, rpc, peers_needed, served })
 }

@@ -195,7 +195,12 @@ pub struct World {
     figures: Figures,
     trace: u64,
     telling: bool,
+    // Messages as they were sent, for those who want to twist them.
+    heard: Vec<Arc<[u8]>>,
 }
+
+/// Messages remembered as they were sent.
+const HEARD_MAX: usize = 600;
 
 impl World {
     /// A world of this seed, with four honest validators and calm weather.
@@ -221,6 +226,49 @@ impl World {
         };
         let faulty: Vec<Character> = character.into_iter().collect();
         Self::build(seed, random, n, &faulty)
+    }
+
+    /// Four validators of which the first tells lies, in calm weather.
+    pub fn besieged(seed: u64) -> Self {
+        Self::build(seed, Random::new(seed), 4, &[Character::Liar])
+    }
+
+    /// The chain it is played on.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// A machine's validator, unless it is down.
+    pub fn validator(&self, at: usize) -> Option<&Validator> {
+        self.machines[at].validator.as_ref()
+    }
+
+    /// A machine's disk.
+    pub fn disk(&self, at: usize) -> &Disk {
+        &self.machines[at].disk
+    }
+
+    /// Messages of consensus as they were sent, the newest some hundreds.
+    pub fn heard(&self) -> &[Arc<[u8]>] {
+        &self.heard
+    }
+
+    /// A stranger's event, as the node's intake hands it on.
+    pub fn inject(&mut self, at: usize, event: Event) {
+        self.machines[at].inbox.push_back(event);
+        self.schedule_turn(at);
+    }
+
+    /// A stranger's message of consensus: what does not pass the intake ends there.
+    pub fn inject_message(&mut self, at: usize, from: u16, message: consensus::event::Message) {
+        if let Ok(event) = self.machines[at].intake.message(from, message) {
+            self.inject(at, event);
+        }
+    }
+
+    /// The intake of a machine.
+    pub fn intake(&self, at: usize) -> &Intake {
+        &self.machines[at].intake
     }
 
     fn build(seed: u64, random: Random, n: usize, faulty: &[Character]) -> Self {
@@ -276,6 +324,7 @@ impl World {
             checker,
             trace: 0,
             telling: false,
+            heard: Vec::new(),
         };
         for at in 0..world.machines.len() {
             world.start(at);

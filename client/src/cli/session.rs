@@ -15,7 +15,7 @@ use client::submit::Confirmed;
 use ledger::entity::OrgNumber;
 use ledger::genesis::{GENESIS_BYTES_MAX, Genesis};
 use ledger::records::{DocumentRecord, EntityRecord};
-use ledger::transaction::{DocumentId, Operation, Transaction};
+use ledger::transaction::{DocumentId, Operation, SignedTransaction, Transaction};
 use serde_json::{Value, json};
 
 use super::{Args, Failure, Output, Signing};
@@ -119,6 +119,7 @@ impl<'a> Session<'a> {
         let signed = sign(transaction, self.client.chain(), &keys.iter().collect::<Vec<_>>());
         let confirmed = self.client.submit(&signed)?;
         let operation = &signed.transaction.operation;
+        own_hand(&signed, &confirmed)?;
         let file = match &signing.receipts {
             Some(folder) => Some(keep(folder, operation, &confirmed)?),
             None => None,
@@ -175,6 +176,22 @@ impl<'a> Session<'a> {
 pub(crate) struct Done {
     pub(crate) confirmed: Confirmed,
     pub(crate) file: Option<PathBuf>,
+}
+
+/// A transaction's id covers no signature, so the first answer may be to the same words under other
+/// hands. That is told: nobody shall think that they signed what somebody else did.
+fn own_hand(signed: &SignedTransaction, confirmed: &Confirmed) -> Result<(), Failure> {
+    let keys = |signed: &SignedTransaction| signed.signatures.iter().map(|one| one.key).collect::<Vec<_>>();
+    let booked = confirmed.posted.booked().map(|booked| keys(&booked.signed)).unwrap_or_default();
+    if booked == keys(signed) {
+        return Ok(());
+    }
+    let other = booked.first().map(|key| key.to_string()[..8].to_string()).unwrap_or_default();
+    let message = format!(
+        "{}, signed with key {other}, not with this one; nothing is booked a second time",
+        report::posted_line(&confirmed.posted)
+    );
+    Err(Failure::refused("L6", message))
 }
 
 /// Writes a receipt into a folder, under the name of what it proves.

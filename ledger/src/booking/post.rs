@@ -89,7 +89,8 @@ fn opening(draft: &Draft<'_>, entity: OrgNumber, account: Account, period: Perio
 }
 
 /// A posting into an earlier period moves the opening balance of every later one that has postings.
-/// There are at most `BACK_PERIODS_MAX` of them (rule L9), and mostly none.
+/// There are at most `BACK_PERIODS_MAX` of them (rule L9), and mostly none; how many one block moves
+/// is bounded in `books`.
 fn move_later(draft: &mut Draft<'_>, entity: OrgNumber, posting: &Posting, period: Period) {
     let account = posting.account;
     let mut last = if account.carries_over() { Date::MAX.period() } else { period.last_of_year() };
@@ -104,5 +105,6 @@ fn move_later(draft: &mut Draft<'_>, entity: OrgNumber, posting: &Posting, perio
     for mut record in later {
         record.opening.add(posting.amount);
         draft.put(record);
+        draft.count_moved();
     }
 }

@@ -1,5 +1,6 @@
 //! Why a block is not valid on its parent.
 
+use super::LATE_MOVES_MAX;
 use crate::block::{BLOCK_TRANSACTIONS_MAX, BlockHash, Epoch, Height, PROTOCOL_VERSION, View};
 use crate::digest::Digest;
 use crate::refusal::Refusal;
@@ -93,6 +94,14 @@ pub enum BlockError {
     Count {
         /// How many.
         count: usize,
+    },
+    /// Late postings before this transaction filled the block.
+    #[error(
+        "transaction {transaction} stands in a block whose late postings already moved {LATE_MOVES_MAX} account records or more; it belongs in the next"
+    )]
+    LateMoves {
+        /// The first that does not belong in the block.
+        transaction: TransactionId,
     },
     /// A transaction that the ledger refuses.
     #[error("transaction {transaction} is refused: {refusal}")]

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Ground;
+use super::{Ground, LATE_MOVES_MAX};
 use crate::block::{Epoch, LEAF_BYTES_MAX, Leaf, LeafIndex, PROTOCOL_VERSION, Seal};
 use crate::codec;
 use crate::digest::Digest;
@@ -52,6 +52,11 @@ impl<'a> Execution<'a> {
             leaves: Vec::new(),
             entries: Vec::new(),
         }
+    }
+
+    /// Whether late postings have cost so much that the block takes no further transaction.
+    pub(super) fn is_full(&self) -> bool {
+        self.draft.moved() >= LATE_MOVES_MAX
     }
 
     /// Books one transaction, or leaves everything as it was. `signed` is its canonical encoding.

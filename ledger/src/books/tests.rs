@@ -405,6 +405,77 @@ fn a_block_takes_no_more_than_it_may_hold_and_hands_back_what_did_not_fit() {
     assert!(ledger.verify(&Parent::Finalized, block).is_ok());
 }
 
+/// 120 assets bought by the supplier, on accounts of its own that carry over.
+fn many_assets(chain: Digest, number: u64, day: &str) -> VerifiedTransaction {
+    let day = Date::parse(day).unwrap();
+    let account = |code: u16| Account::private(1000 + code);
+    let line = |code| Line {
+        account: account(code),
+        net: Amount(100),
+        vat_code: 0,
+        regime: Regime::Cost,
+        cost_centre: None,
+        project: None,
+    };
+    let net = Amount(12_000);
+    let document = Document {
+        id: DocumentId {
+            seller: stavanger(),
+            number: InvoiceNumber::new(number.to_string()).unwrap(),
+            issued: day,
+        },
+        kind: DocumentKind::Invoice,
+        buyer: supplier(),
+        date: day,
+        tax_point: day,
+        due: day,
+        lines: (0..120).map(line).collect(),
+        vat_totals: vec![VatTotal { code: 0, rate: Rate(0), base: net, vat: Amount::ZERO }],
+        prepaid: Amount::ZERO,
+        rounding: Amount::ZERO,
+        payable: net,
+        content: Digest([1; 32]),
+        payee: Digest([2; 32]),
+    };
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.to_le_bytes());
+    let id = PaymentId { submitter: supplier(), number: id };
+    let transaction = Transaction { id, operation: Operation::RegisterDocument(document) };
+    let signatures = vec![KeySignature { key: public(3), signature: Signature([0; 64]) }];
+    VerifiedTransaction::from_own_store(SignedTransaction { transaction, signatures }, &chain)
+}
+
+#[test]
+fn l9_late_postings_of_a_hostile_submitter_do_not_make_a_block_that_takes_longer_than_a_view() {
+    let mut genesis = genesis();
+    for entity in &mut genesis.entities {
+        entity.books = Books::From(Period::new(200_605).unwrap());
+    }
+    let mandate = Mandate { entity: supplier(), role: Role::Submit, from: Date::MIN, to: Date::MAX };
+    genesis.keys.push(NewKey { key: public(3), entity: supplier(), holder: 1, mandates: vec![mandate] });
+    let mut ledger = Ledger::new(&genesis).unwrap();
+    let chain = ledger.chain();
+    let mut months = vec![Period::new(200_606).unwrap()];
+    while months.len() < 239 {
+        months.push(months[months.len() - 1].next());
+    }
+    let history = (0..).zip(&months).map(|(i, month)| many_assets(chain, i, &alloc::format!("{month}-01")));
+    extend(&mut ledger, 1, history.collect());
+
+    // Each moves the opening balance of 120 accounts in 239 later periods.
+    let late = |i: u64| many_assets(chain, 1000 + i, "2006-05-31");
+    let proposed = ledger.propose(&Parent::Finalized, slot(2), &mut (0..600).map(late));
+    let block = proposed.staged.block();
+    assert_eq!((block.transactions().len(), proposed.refused.len()), (2, 0));
+    assert_eq!(proposed.left_over, Some(late(2)), "it waits for the next block");
+    assert!(ledger.verify(&Parent::Finalized, block).is_ok());
+    // A leader that packs more of them is at fault.
+    let more = VerifiedBlock::from_own_proposal(block.header().clone(), (0..600).map(late).collect());
+    let transaction = late(2).id();
+    let verdict = ledger.verify(&Parent::Finalized, &more).map(drop);
+    assert_eq!(verdict, Err(BlockError::LateMoves { transaction }));
+}
+
 #[test]
 fn two_blocks_on_one_parent_stand_side_by_side_and_one_becomes_final() {
     let mut ledger = ledger();

@@ -77,6 +77,10 @@ fn check_line(
     if kostra && account.class == Class::Balance {
         return Err(Refusal::LineAccount { account });
     }
+    // Coded by hand, cash would move without the bank, and claims without their mirror.
+    if booking::books_itself(case.parameters(), buyer.kind, account) {
+        return Err(Refusal::ReservedAccount { account });
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::entity::{EntityKind, OrgNumber};
 use crate::records::{CodeList, EntityRecord, KeyRecord};
 use crate::refusal::Refusal;
 use crate::signature::PublicKey;
-use crate::transaction::{Books, MANDATES_MAX, NewEntity, NewKey, Role};
+use crate::transaction::{Books, MANDATES_MAX, Mandate, NewEntity, NewKey, Role};
 
 /// Enters an entity into the register. Needs the chain's registrar.
 pub(super) fn register(case: &Case<'_>, entity: &NewEntity) -> Decided {
@@ -52,8 +52,7 @@ pub(super) fn grant(case: &Case<'_>, granted: &NewKey) -> Decided {
             return Err(Refusal::NoMandate { entity: *entity, role: Role::Administer, date: case.today });
         }
         for mandate in mandates {
-            let reserved = matches!(mandate.role, Role::Register | Role::Audit);
-            if reserved || !administers(mandate.entity) {
+            if is_reserved(mandate.role) || !administers(mandate.entity) {
                 return Err(Refusal::GrantTooWide { entity: mandate.entity, role: mandate.role });
             }
         }
@@ -71,15 +70,29 @@ pub(super) fn grant(case: &Case<'_>, granted: &NewKey) -> Decided {
     Ok((Effect::Key(KeyRecord { granted, revoked: false }), Vec::new()))
 }
 
-/// Ends every mandate of a key, for the next transaction already.
+/// Ends every mandate of a key, for the next transaction already. The administrator of another entity
+/// than the key's own ends those that its entity gave, so that nobody acts for it against its will.
 pub(super) fn revoke(case: &Case<'_>, key: &PublicKey) -> Decided {
     let record = case.draft.find::<KeyRecord>(key).ok_or(Refusal::UnknownKey { key: *key })?;
     let entity = record.granted.entity;
-    if case.holders(None, Role::Register).next().is_none() {
+    let administers = |entity: OrgNumber| case.holders(Some(entity), Role::Administer).next().is_some();
+    // Who is audited does not dismiss its auditor.
+    let given = |mandate: &Mandate| !is_reserved(mandate.role) && administers(mandate.entity);
+    let entirely = case.holders(None, Role::Register).next().is_some() || administers(entity);
+    if !entirely && !record.mandates().iter().any(given) {
         case.need(entity, Role::Administer)?;
     }
     if record.revoked {
         return Err(Refusal::RevokedKey { key: *key });
     }
-    Ok((Effect::Key(KeyRecord { revoked: true, ..record.clone() }), Vec::new()))
+    let mut record = KeyRecord { revoked: entirely, ..record.clone() };
+    if !entirely {
+        record.granted.mandates.retain(|mandate| !given(mandate));
+    }
+    Ok((Effect::Key(record), Vec::new()))
+}
+
+/// Roles that the registrar alone gives and takes.
+fn is_reserved(role: Role) -> bool {
+    matches!(role, Role::Register | Role::Audit)
 }

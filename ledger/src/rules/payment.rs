@@ -143,8 +143,11 @@ fn moved(document: &DocumentRecord, stated: Amount, due: Amount) -> Result<(), R
     }
 }
 
-/// Rule L12: each entry of the buyer's bank is used once.
+/// Rule L12: the bank said something, and each entry of the buyer's bank is used once.
 fn unused(case: &Case<'_>, document: &DocumentRecord, bank: &BankReference) -> Result<(), Refusal> {
+    if [bank.message, bank.entry].contains(&Digest::default()) {
+        return Err(Refusal::NoBankEntry { document: document.id.clone() });
+    }
     let (entity, entry) = (document.buyer, bank.entry);
     let Some(used) = case.draft.find::<BankEntryRecord>(&(entity, entry)) else { return Ok(()) };
     let other = case.draft.get::<DocumentRecord>(used.document).map_or(&document.id, |other| &other.id);

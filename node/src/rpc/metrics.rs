@@ -31,6 +31,7 @@ pub(super) struct Metrics {
     registry: std::sync::Arc<Registry>,
     pub(super) peers: Gauge,
     pub(super) halted: Gauge,
+    pub(super) answers_in_time: Gauge,
     pub(super) height: Gauge,
     pub(super) view: Gauge,
     pub(super) pool: Gauge,
@@ -56,6 +57,7 @@ impl Default for Metrics {
         };
         let peers = gauge("peers_connected", "Validators and followers connected");
         let halted = gauge("halted", "1 once the validator stopped voting for good");
+        let answers_in_time = gauge("answers", "1 while the validator answers questions in time");
         let height = gauge("height", "Height of the last posted block");
         let view = gauge("view", "View that consensus is in");
         let pool = gauge("pool_transactions", "Transactions that wait for a block");
@@ -77,6 +79,7 @@ impl Default for Metrics {
             registry: std::sync::Arc::new(registry),
             peers,
             halted,
+            answers_in_time,
             height,
             view,
             pool,

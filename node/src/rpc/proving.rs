@@ -138,6 +138,8 @@ type Source<'a> = Box<dyn FnMut(u8, u64) -> Option<Vec<u8>> + 'a>;
 pub(super) struct LogReader<'a> {
     store: &'a Store,
     tiles: TileReader<Source<'a>>,
+    // Leaves of one block are asked for one after the other.
+    block: Option<(Height, u64, u64)>,
     // The tile reader knows only "not there"; why stands here.
     failure: Rc<RefCell<Option<StoreError>>>,
 }
@@ -153,7 +155,7 @@ impl<'a> LogReader<'a> {
                 None
             }
         });
-        Self { store, tiles: TileReader::new(source), failure }
+        Self { store, tiles: TileReader::new(source), block: None, failure }
     }
 
     /// The bytes of a leaf that is known to be posted.
@@ -224,20 +226,36 @@ impl<'a> LogReader<'a> {
     ///
     /// # Errors
     /// A problem when the store cannot be read.
-    pub(super) fn height(&self, leaf: LeafIndex) -> Result<Height, Problem> {
+    pub(super) fn height(&mut self, leaf: LeafIndex) -> Result<Height, Problem> {
+        if let Some((height, first, end)) = self.block
+            && (first..end).contains(&leaf.0)
+        {
+            return Ok(height);
+        }
         let Some(head) = self.store.head()? else { return Ok(Height(0)) };
         // The first height whose leaves end after this one; genesis, height 0, has no record.
         let (mut low, mut high) = (1, head.height.0);
         while low < high {
             let middle = low + (high - low) / 2;
-            let (first, leaves) =
-                self.store.leaf_range(Height(middle))?.ok_or_else(|| missing(format!("block {middle}")))?;
-            if leaf.0 < first.0 + u64::from(leaves) { high = middle } else { low = middle + 1 }
+            let (_, end) = self.range(Height(middle))?;
+            if leaf.0 < end {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
         }
-        match self.store.leaf_range(Height(low))? {
-            Some((first, _)) if leaf >= first => Ok(Height(low)),
-            _ => Ok(Height(0)),
+        let (first, end) = self.range(Height(low))?;
+        if leaf.0 < first {
+            return Ok(Height(0));
         }
+        self.block = Some((Height(low), first, end));
+        Ok(Height(low))
+    }
+
+    fn range(&self, height: Height) -> Result<(u64, u64), Problem> {
+        let range = self.store.leaf_range(height)?;
+        let (first, leaves) = range.ok_or_else(|| missing(format!("block {height}")))?;
+        Ok((first.0, first.0 + u64::from(leaves)))
     }
 
     fn proof(&mut self, path: Result<Vec<Digest>, ProofError>) -> Result<Vec<Digest>, Problem> {

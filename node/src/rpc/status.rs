@@ -85,7 +85,7 @@ impl Standing {
     }
 
     /// Why the node is not fit to be relied on, if it is not.
-    fn impediment(&self, health: Health, votes: bool) -> Option<String> {
+    fn impediment(&self, health: Health, votes: bool, heartbeat_ms: u64) -> Option<String> {
         let age_ms = self.block_age_ms();
         let connected = health.peers + usize::from(votes);
         let needed = if votes { self.quorum } else { 1 };
@@ -98,6 +98,14 @@ impl Standing {
         if connected < needed {
             return Some(format!(
                 "{connected} validators in reach, itself included, {needed} are needed; check the network to the others"
+            ));
+        }
+        if age_ms > heartbeat_ms.saturating_mul(2).saturating_add(STUCK_MS) {
+            return Some(format!(
+                "the last block, {}, is {} s old, one is due every {} s; this node has yet to catch up, or the chain stands still",
+                self.height,
+                age_ms / 1000,
+                heartbeat_ms / 1000
             ));
         }
         if self.pooled > 0 && age_ms > STUCK_MS {
@@ -144,7 +152,7 @@ pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, P
     let standing = rpc.ask(Standing::of).await?;
     let health = *rpc.health.borrow();
     let votes = rpc.node.identity.me.is_some();
-    if let Some(impediment) = standing.impediment(health, votes) {
+    if let Some(impediment) = standing.impediment(health, votes, rpc.heartbeat_ms) {
         return Err(Problem::not_ready(impediment));
     }
     let ready = Ready {
@@ -165,8 +173,18 @@ pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, P
         FixedProblems
     )
 )]
-pub(super) async fn metrics(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
-    let standing = rpc.ask(Standing::of).await?;
+pub(super) async fn metrics(State(rpc): State<Rpc>) -> impl IntoResponse {
+    let metrics = &rpc.metrics;
+    // A loop that does not answer is what an operator most needs to see; the rest stays as it was.
+    let standing = rpc.ask(Standing::of).await.ok();
+    metrics.answers_in_time.set(i64::from(standing.is_some()));
+    if let Some(standing) = standing {
+        read(&rpc, &standing);
+    }
+    ([OPENMETRICS, NO_CACHE], metrics.text())
+}
+
+fn read(rpc: &Rpc, standing: &Standing) {
     let metrics = &rpc.metrics;
     let set = |gauge: &prometheus_client::metrics::gauge::Gauge, value: u64| {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -184,7 +202,6 @@ pub(super) async fn metrics(State(rpc): State<Rpc>) -> Result<impl IntoResponse,
         set(&metrics.checkpoint_size, size);
         set(&metrics.checkpoint_age_s, (now_ms() / 1000).saturating_sub(time_s));
     }
-    Ok(([OPENMETRICS, NO_CACHE], metrics.text()))
 }
 
 /// The API description (OpenAPI 3.1).
@@ -218,31 +235,38 @@ mod tests {
         }
     }
 
+    const HEARTBEAT_MS: u64 = 600_000;
+
     fn health(peers: usize) -> Health {
         Health { peers, halted: false }
     }
 
     #[test]
     fn a_validator_cut_off_from_its_quorum_is_not_ready() {
-        assert_eq!(standing().impediment(health(2), true), None);
-        let impediment = standing().impediment(health(1), true).unwrap();
+        assert_eq!(standing().impediment(health(2), true, HEARTBEAT_MS), None);
+        let impediment = standing().impediment(health(1), true, HEARTBEAT_MS).unwrap();
         assert!(
             impediment.starts_with("2 validators in reach, itself included, 3 are needed"),
             "{impediment}"
         );
-        assert_eq!(standing().impediment(health(1), false), None);
+        assert_eq!(standing().impediment(health(1), false, HEARTBEAT_MS), None);
         let halted = Health { peers: 3, halted: true };
-        assert!(standing().impediment(halted, true).unwrap().contains("stopped voting for good"));
+        assert!(
+            standing().impediment(halted, true, HEARTBEAT_MS).unwrap().contains("stopped voting for good")
+        );
     }
 
     #[test]
     fn a_chain_that_rests_is_ready_and_one_that_is_stuck_is_not() {
         let old = Standing { time_ms: now_ms() - 600_000, ..standing() };
-        assert_eq!(old.impediment(health(3), true), None);
+        assert_eq!(old.impediment(health(3), true, HEARTBEAT_MS), None);
+        let behind = Standing { time_ms: now_ms() - 1_300_000, ..standing() };
+        let impediment = behind.impediment(health(3), true, HEARTBEAT_MS).unwrap();
+        assert!(impediment.contains("has yet to catch up"), "{impediment}");
         let stuck = Standing { pooled: 4, ..old };
-        assert!(stuck.impediment(health(3), true).unwrap().starts_with("4 transactions wait"));
+        assert!(stuck.impediment(health(3), true, HEARTBEAT_MS).unwrap().starts_with("4 transactions wait"));
         let uncertified = Standing { time_ms: now_ms() - 600_000, certified: Some((18, 0)), ..standing() };
-        let impediment = uncertified.impediment(health(3), true).unwrap();
+        let impediment = uncertified.impediment(health(3), true, HEARTBEAT_MS).unwrap();
         assert!(impediment.contains("the newest certified checkpoint 18"), "{impediment}");
     }
 }

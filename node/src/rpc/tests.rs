@@ -157,7 +157,7 @@ impl World {
         tokio::spawn(Played::new(&genesis, store, posted).run(submitted, queried, mood));
         let (_, health) = watch::channel(Health { peers: 3, halted: false });
         let limits = Limits { receipt_deadline_ms: 500, ..Limits::default() };
-        let rpc = Rpc::new(node, health, limits, stopped);
+        let rpc = Rpc::new(node, health, limits, u64::MAX, stopped);
         Self { rpc, trust, chain, committee, stop, numbers: 0.into(), _directory: directory }
     }
 

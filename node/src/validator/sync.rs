@@ -198,8 +198,10 @@ impl Validator {
             let (hash, view) = (synced.block.hash(), header.view);
             let follows = header.parent == parent && header.parent_view == parent_view && view > parent_view;
             let notarized = synced.notarization.statement == Statement::Notarize { view, block: hash };
-            let gap = (parent_view.0 + 1)..view.0;
-            let skipped = usize::try_from(gap.end - gap.start).is_ok_and(|gap| gap == synced.skips.len())
+            // A stranger's view may lie before the parent's.
+            let gap = parent_view.0.saturating_add(1)..view.0;
+            let length = gap.end.saturating_sub(gap.start);
+            let skipped = usize::try_from(length).is_ok_and(|length| length == synced.skips.len())
                 && synced.skips.iter().zip(gap).all(|(skip, view)| {
                     skip.statement == Statement::Nullify { view: View(view) }
                 });

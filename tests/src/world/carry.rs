@@ -193,7 +193,12 @@ impl World {
             let own = self.machines[at].disk.statements.contains(&vote.statement);
             assert!(own, "#{at} proposes {:?} before its own vote is durable", block.header.hash());
         }
-        let packet = Packet::Message(codec::encode(message).into());
+        let bytes: Arc<[u8]> = codec::encode(message).into();
+        if self.heard.len() == super::HEARD_MAX {
+            self.heard.swap_remove(self.random.index(super::HEARD_MAX));
+        }
+        self.heard.push(Arc::clone(&bytes));
+        let packet = Packet::Message(bytes);
         match to {
             To::All => self.to_all(at, &packet),
             To::One(seat) => self.to_seat(at, seat, &packet),

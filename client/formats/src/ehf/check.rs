@@ -95,6 +95,13 @@ impl<'t> Check<'t> {
         }
     }
 
+    /// Ends the judgement with one more reason.
+    pub(super) fn give_up(mut self, rule: &'static str, at: Element<'_>, message: &str) -> Refused {
+        let message = format!("{message}; {REMEDY}");
+        self.refusals.push(Finding { rule, place: at.path(), message });
+        Refused { first: self.refusals.remove(0), rest: self.refusals }
+    }
+
     pub(super) fn into_findings(self) -> Vec<Finding> {
         self.findings
     }

@@ -9,7 +9,7 @@ use ledger::transaction::{DocumentId, InvoiceNumber, KidRule};
 
 use super::arithmetic::Figures;
 use super::check::{Check, amount, is_vat};
-use super::{Accepted, Finding, Options, Refused, ours};
+use super::{Accepted, Options, Refused, ours};
 use crate::bank::{AccountNumber, Kid, Reference};
 use crate::coding;
 use crate::xml::Element;
@@ -252,16 +252,14 @@ pub(super) fn build(
     let root = check.root;
     let Some(invoice) = assemble(&check, figures, options) else {
         // A value that no rule above asked for, and that the books cannot do without.
-        check.refuse("F-UBL", root, "a value that books are kept with is missing or unreadable");
-        check.stop()?;
-        return Err(Refused { first: unread(root), rest: Vec::new() });
+        return Err(check.give_up(
+            "F-UBL",
+            root,
+            "a value that books are kept with is missing or unreadable",
+        ));
     };
     notes(&mut check, &invoice);
     Ok(Accepted { invoice, findings: check.into_findings() })
-}
-
-fn unread(root: Element<'_>) -> Finding {
-    Finding { rule: "F-UBL", place: root.path(), message: "the document cannot be read".to_string() }
 }
 
 fn assemble(check: &Check<'_>, figures: &Figures<'_>, options: &Options) -> Option<Invoice> {

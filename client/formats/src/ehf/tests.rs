@@ -194,7 +194,7 @@ fn peppol_common_r041_and_no_r_001_refuse_a_wrong_check_digit() {
     assert_eq!(rules("964965226", "964965225"), ["PEPPOL-COMMON-R041", "PEPPOL-COMMON-R041", "F-PARTY"]);
     assert_eq!(rules("NO123456785MVA", "NO123456786MVA"), ["NO-R-001"]);
     assert_eq!(rules("NO123456785MVA", "NO123456785"), ["NO-R-001"]);
-    assert_eq!(rules("NO123456785MVA", "123456785MVA"), ["BR-CO-09"]);
+    assert_eq!(rules("NO123456785MVA", "123456785MVA"), ["BR-CO-09", "F-VAT"]);
 }
 
 #[test]

@@ -101,6 +101,39 @@ fn l3_refuses_codes_that_are_not_in_force_or_do_not_go_together() {
 }
 
 #[test]
+fn l3_l12_no_line_is_coded_to_cash_claims_debts_or_vat_that_the_ledger_books_itself() {
+    let mut world = World::new();
+    // A purchase on 1920 moved cash without the bank; one on 1500 a claim that nobody owes; one on
+    // 729 income from compensation without a claim on the state.
+    for (seller, buyer, text) in [
+        (S, L, "1920"),
+        (S, L, "1500"),
+        (S, L, "2400"),
+        (S, L, "1480"),
+        (S, L, "2900"),
+        (S, L, "2710"),
+        (S, L, "2700"),
+        (L, U, "S196"),
+        (L, U, "S150"),
+        (L, U, "S240"),
+        (L, S, "1.222.429"),
+        (L, S, "1.222.729"),
+        (L, C, "0.841.729"),
+    ] {
+        let lines = vec![line(text, "100.00", 0)];
+        let document = invoice(seller, "1", buyer, "2026-05-04", lines, vec![total(0, 0, "100.00", "0")]);
+        let words = format!(
+            "account {text}: the ledger books cash, claims, debts and VAT itself; code the line by what was bought"
+        );
+        refused(world.register(&document), "L3", &words);
+    }
+    // A machine is an asset, and nothing the ledger books by itself.
+    let lines = vec![line("1200", "100.00", 0)];
+    let machine = invoice(S, "1", L, "2026-05-04", lines, vec![total(0, 0, "100.00", "0")]);
+    assert!(world.register(&machine).is_ok());
+}
+
+#[test]
 fn l4_refuses_codes_and_regimes_the_buyer_may_not_use() {
     let mut world = World::new();
     refused(

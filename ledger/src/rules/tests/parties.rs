@@ -185,7 +185,7 @@ fn l7_an_administrator_grants_for_its_own_entity_and_nothing_reserved() {
     );
     refused(world.send(grant(granted(70, S, 8, &[(S, Role::Submit)])), &[S_ADMIN]), "L7", &words);
     refused(
-        world.send(Operation::RevokeKey { key: key(31) }, &[S_ADMIN]),
+        world.send(Operation::RevokeKey { key: key(32) }, &[S_ADMIN]),
         "L7",
         "no signing key holds the administer mandate for 964965137 on 2026-07-01; sign with a key that does, or have it granted",
     );
@@ -195,6 +195,43 @@ fn l7_an_administrator_grants_for_its_own_entity_and_nothing_reserved() {
         key(99)
     );
     refused(world.send(Operation::RevokeKey { key: key(99) }, &[REGISTRAR]), "L7", &words);
+}
+
+#[test]
+fn l7_a_municipality_takes_back_what_it_gave_a_shared_services_key_but_not_its_auditors_mandate() {
+    let mut world = World::new();
+    let shared = granted(31, N, 1, &[(S, Role::Submit), (S, Role::Approve)]);
+    assert_eq!(world.send(Operation::GrantKey(shared), &[S_ADMIN]), Ok(vec![]));
+    assert_eq!(world.send(Operation::RevokeKey { key: key(31) }, &[S_ADMIN]), Ok(vec![]));
+    let record = world.draft().find::<KeyRecord>(&key(31)).unwrap().clone();
+    assert!(!record.revoked, "Sandnes still uses it");
+    let left: Vec<_> = record.mandates().iter().map(|m| (m.entity.number(), m.role)).collect();
+    assert_eq!(left, [(N, Role::Submit)]);
+    let words = "no signing key holds the submit mandate for 964965226 on 2026-07-01; sign with a key that does, or have it granted";
+    refused(world.send(Operation::RegisterDocument(cleaning()), &[31]), "L7", words);
+    let nothing = "no signing key holds the administer mandate for 964965137 on 2026-07-01; sign with a key that does, or have it granted";
+    refused(world.send(Operation::RevokeKey { key: key(31) }, &[S_ADMIN]), "L7", nothing);
+    let auditor = "no signing key holds the administer mandate for 999999999 on 2026-07-01; sign with a key that does, or have it granted";
+    refused(world.send(Operation::RevokeKey { key: key(AUDITOR) }, &[S_ADMIN]), "L7", auditor);
+}
+
+#[test]
+fn l7_who_acts_for_the_seller_does_not_judge_its_invoice_with_a_key_of_the_buyer() {
+    let mut world = World::new();
+    // Stavanger's approver also keeps the supplier's accounts.
+    let both = granted(S_APPROVE, S, 3, &[(L, Role::Submit)]);
+    world.send(Operation::GrantKey(both), &[REGISTRAR]).unwrap();
+    world.register(&cleaning()).unwrap();
+    world.send(attest(&cleaning()), &[S_ATTEST]).unwrap();
+    refused(
+        world.send(approve(&cleaning()), &[S_APPROVE]),
+        "L7",
+        "document 123456785 8841 2026-05-04: a key of the seller 123456785 may not use the buyer's approve mandate; have the buyer's own people sign",
+    );
+    // Another supplier's invoice is none of that supplier's business.
+    let other = Document { id: DocumentId { seller: org(P), ..cleaning().id }, ..cleaning() };
+    world.register(&other).unwrap();
+    world.approve(&other);
 }
 
 fn world_entries() -> Vec<JournalEntry> {

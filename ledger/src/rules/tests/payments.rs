@@ -94,6 +94,15 @@ fn l12_cash_moves_once_by_the_amount_ordered_and_with_a_bank_entry_of_its_own() 
 }
 
 #[test]
+fn l12_a_bank_reference_of_zeros_moves_no_cash_and_voids_no_order() {
+    let mut world = ordered();
+    let words = "document 123456785 8841 2026-05-04: a bank reference of nothing but zeros names no bank entry; send the hashes of the bank's message and entry";
+    refused(world.send(settle(&cleaning(), nok(PAID), "2026-05-20", 0), &[S_BANK]), "L12", words);
+    refused(world.send(reject(&cleaning(), 0), &[S_BANK]), "L12", words);
+    assert_eq!(world.document(&cleaning()).status, Status::Ordered);
+}
+
+#[test]
 fn a_rejected_order_is_void_and_may_be_given_again() {
     let mut world = ordered();
     let before = world.all::<AccountRecord>();

@@ -175,3 +175,19 @@ fn review_cost_worst() {
     for k in 0..5 { put(&mut world, 1 + k, "2006-08-05"); }
     println!("late {:?} each", t.elapsed() / 5);
 }
+
+#[test]
+fn review_e3_lines_for_hledger() {
+    let mut world = World::new();
+    let lines = vec![line("1.253.115", "8333.33", 11), line("1.253.170", "1234.56", 13)];
+    let totals = vec![total(11, 15, "8333.33", "1250.00"), total(13, 12, "1234.56", "148.15")];
+    let mut food = invoice(L, "8842", S, "2026-05-06", lines, totals);
+    food.rounding = nok("-0.04");
+    food.payable = nok("10966.00");
+    for entry in world.register(&food).unwrap() {
+        println!("JJ2026-05-06 ({})", entry.entity);
+        for p in entry.postings {
+            println!("JJ  {}:{}  {} NOK ; {:?}", entry.entity, p.account.to_string().replace('.', ":"), p.amount.to_decimal(), p.vat.map(|v| (v.code, v.base.0, v.rate.0)));
+        }
+    }
+}
