@@ -49,7 +49,7 @@ test: library
 	@echo "test: lints (about 2 min the first time, then what changed)"
 	@$(ENV); cargo clippy --workspace --all-targets $(LOCKED) -- --deny warnings
 	@echo "test: building the tests (about 3 min the first time, then what changed)"
-	@$(ENV); cargo test --workspace --no-run $(LOCKED)
+	@$(ENV); cargo build --workspace $(LOCKED) && cargo test --workspace --no-run $(LOCKED)
 	@echo "test: running the tests"
 	@$(ENV); cargo test --workspace --no-fail-fast $(LOCKED) -- $(TEST_ARGS)
 	@echo "test: judges"
@@ -63,8 +63,8 @@ sim: build
 	fi
 
 bench: library
-	@echo "bench: the whole workspace in the release profile (about 4 min the first time)"
-	@$(ENV); cargo bench --workspace --benches $(LOCKED)
+	@echo "bench: building in the release profile (about 5 min the first time), then about 4 min of measuring"
+	@$(ENV); cargo build --workspace --release --bins $(LOCKED) && cargo bench --workspace --bench throughput $(LOCKED)
 
 fuzz: build
 	@$(ENV); "$$CARGO_TARGET_DIR/debug/fuzz" --seconds $(FUZZ_SECONDS)

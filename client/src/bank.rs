@@ -136,7 +136,8 @@ pub fn rejections(report: &StatusReport, bytes: &[u8], archive: &Archive) -> Res
     let mut answers = Answers::default();
     let orders = archive.orders_in(&report.original_message_id)?;
     if orders.is_empty() {
-        let shown = format!("report on file {}: no order of this archive was in it", report.original_message_id);
+        let shown =
+            format!("report on file {}: no order of this archive was in it", report.original_message_id);
         answers.others.push(shown);
     }
     for order in orders {
@@ -151,7 +152,9 @@ pub fn rejections(report: &StatusReport, bytes: &[u8], archive: &Archive) -> Res
                 let operation = Operation::RejectPayment { document: document.clone(), reason, bank };
                 answers.ours.push(Answer { document, end_to_end_id: order.end_to_end_id, operation });
             }
-            Some(verdict) => answers.others.push(format!("{}: the bank says {}", order.document, verdict.code)),
+            Some(verdict) => {
+                answers.others.push(format!("{}: the bank says {}", order.document, verdict.code))
+            }
             None => answers.others.push(format!("{}: the bank says nothing of it yet", order.document)),
         }
     }
@@ -179,10 +182,12 @@ pub fn payment(
     }
     let account = AccountNumber::parse(&private.payee_account)
         .map_err(|_| OrderError::NoAccount { document: document() })?;
-    let kid = Some(&private.reference).filter(|_| private.kid).and_then(|text| Kid::parse(text, KidRule::Either));
+    let kid =
+        Some(&private.reference).filter(|_| private.kid).and_then(|text| Kid::parse(text, KidRule::Either));
     let message = || one_line(&private.reference, MESSAGE_CHARS_MAX).map(Reference::Text);
     let reference = kid.map(Reference::Kid).or_else(message);
-    let creditor = one_line(&private.payee_name, NAME_CHARS_MAX).unwrap_or_else(|| record.id.seller.to_string());
+    let creditor =
+        one_line(&private.payee_name, NAME_CHARS_MAX).unwrap_or_else(|| record.id.seller.to_string());
     Ok(Payment { end_to_end_id, amount, creditor, account, reference })
 }
 
@@ -198,7 +203,8 @@ pub fn file(
     let ids: Vec<&[u8]> = payments.iter().map(|payment| payment.end_to_end_id.as_bytes()).collect();
     let message_id = Digest::of(&ids).to_hex()[..32].to_string();
     let debtor = one_line(sender, NAME_CHARS_MAX).unwrap_or_else(|| "payer".to_string());
-    let batch = Batch { id: "1".to_string(), requested, debtor: debtor.clone(), account, bic: None, payments };
+    let batch =
+        Batch { id: "1".to_string(), requested, debtor: debtor.clone(), account, bic: None, payments };
     pain001::Order { message_id, created, sender: debtor, batches: vec![batch] }
 }
 
@@ -207,7 +213,8 @@ pub fn notes<'a>(
     file: &'a pain001::Order,
     ordered: &'a [(DocumentId, u32)],
 ) -> impl Iterator<Item = Order> + 'a {
-    let payments = file.batches.iter().flat_map(|batch| batch.payments.iter().map(move |payment| (batch, payment)));
+    let payments =
+        file.batches.iter().flat_map(|batch| batch.payments.iter().map(move |payment| (batch, payment)));
     payments.zip(ordered).map(|((batch, payment), (document, attempt))| Order {
         end_to_end_id: payment.end_to_end_id.clone(),
         document: name::of_document(document),
@@ -275,18 +282,26 @@ mod tests {
         ];
         let bytes = CAMT.replace("ENTRIES", &entries_text.concat()).into_bytes();
         let answers = entries(&BankMessage::read(&bytes).unwrap(), &bytes, &archive).unwrap();
-        let steps: Vec<_> = answers.ours.iter().map(|answer| name::Step::of(&answer.operation).unwrap().1).collect();
+        let steps: Vec<_> =
+            answers.ours.iter().map(|answer| name::Step::of(&answer.operation).unwrap().1).collect();
         assert_eq!(steps, [name::Step::Settle, name::Step::Return]);
         let Operation::ReturnPayment { amount, reason, bank, date, .. } = &answers.ours[1].operation else {
             panic!("a return")
         };
-        assert_eq!((amount.0, reason.to_string(), date.to_string()), (12_500_000, "AC04".into(), "2026-05-04".into()));
+        assert_eq!(
+            (amount.0, reason.to_string(), date.to_string()),
+            (12_500_000, "AC04".into(), "2026-05-04".into())
+        );
         assert_eq!(bank.entry, Digest::of(&[b"B2"]));
         assert_eq!(bank.message, Digest::of(&[&bytes]));
         let reasons: Vec<_> = answers.others.iter().map(|other| other.rsplit(": ").next().unwrap()).collect();
         assert_eq!(
             reasons,
-            ["not booked yet", "no order of this archive", "money in under our own reference and no reason why; ask the bank"]
+            [
+                "not booked yet",
+                "no order of this archive",
+                "money in under our own reference and no reason why; ask the bank"
+            ]
         );
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -308,7 +323,9 @@ mod tests {
             let bytes = text(original, body).into_bytes();
             let answers = rejections(&StatusReport::read(&bytes).unwrap(), &bytes, &archive).unwrap();
             assert_eq!((answers.ours.len(), answers.others.len()), (ours, others), "{original} {body}");
-            if let [Answer { operation: Operation::RejectPayment { reason, bank, .. }, .. }, second] = &answers.ours[..] {
+            if let [Answer { operation: Operation::RejectPayment { reason, bank, .. }, .. }, second] =
+                &answers.ours[..]
+            {
                 assert_eq!(reason.to_string(), "DUPL");
                 assert_eq!(bank.entry, Digest::of(&[b"R-1/e1"]));
                 assert_eq!(second.end_to_end_id, "e2");

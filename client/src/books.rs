@@ -212,7 +212,8 @@ impl Client {
         let (series, mut lines) = self.journal_page(entity, year, 1, ENTRIES_MAX)?;
         let next = series.record().next;
         loop {
-            let from = lines.last().map_or(1, |line: &JournalLine| line.entry.voucher.number.saturating_add(1));
+            let from =
+                lines.last().map_or(1, |line: &JournalLine| line.entry.voucher.number.saturating_add(1));
             if from >= next {
                 break;
             }
@@ -284,16 +285,19 @@ impl Client {
     ) -> Result<Vec<JournalLine>, ClientError> {
         let bytes = self.bytes(path, &leaf.bytes)?;
         let hashes = self.path(path, &leaf.path)?;
-        verify_inclusion(&leaf_hash(&bytes), leaf.index, checkpoint.size(), &hashes, checkpoint.root()).map_err(
-            |source| ClientError::Leaf { voucher: format!("at leaf {} of {entity} in {year}", leaf.index), source },
-        )?;
+        verify_inclusion(&leaf_hash(&bytes), leaf.index, checkpoint.size(), &hashes, checkpoint.root())
+            .map_err(|source| ClientError::Leaf {
+                voucher: format!("at leaf {} of {entity} in {year}", leaf.index),
+                source,
+            })?;
         let decoded = codec::decode(&bytes, LEAF_BYTES_MAX);
         let decoded = decoded.map_err(|source| ClientError::NotUnderstood { what: "a leaf", source })?;
         let Leaf::Transaction(booked) = decoded else { return Ok(Vec::new()) };
         let transaction = &booked.signed.transaction;
         let id = TransactionId(Digest::of(&[&transaction.signed_bytes(self.chain())]));
         let operation = transaction.operation.clone();
-        let own = booked.entries.into_iter().filter(|entry| entry.entity == entity && entry.voucher.year == year);
+        let own =
+            booked.entries.into_iter().filter(|entry| entry.entity == entity && entry.voucher.year == year);
         Ok(own
             .map(|entry| JournalLine {
                 entry,
@@ -309,7 +313,12 @@ fn incomplete(what: String, shown: impl ToString, proven: impl ToString) -> Clie
     ClientError::Incomplete { what, shown: shown.to_string(), proven: proven.to_string() }
 }
 
-fn same<T: PartialEq + ToString>(what: &str, of: &PeriodRecord, shown: T, proven: T) -> Result<(), ClientError> {
+fn same<T: PartialEq + ToString>(
+    what: &str,
+    of: &PeriodRecord,
+    shown: T,
+    proven: T,
+) -> Result<(), ClientError> {
     if shown == proven {
         return Ok(());
     }
@@ -318,7 +327,8 @@ fn same<T: PartialEq + ToString>(what: &str, of: &PeriodRecord, shown: T, proven
 
 /// Whether these are all accounts of the period, to the øre.
 fn check_period(period: &PeriodRecord, accounts: &[AccountRecord]) -> Result<(), ClientError> {
-    let sum = |figure: fn(&AccountRecord) -> Total| Total(accounts.iter().map(|account| figure(account).0).sum());
+    let sum =
+        |figure: fn(&AccountRecord) -> Total| Total(accounts.iter().map(|account| figure(account).0).sum());
     same("accounts", period, accounts.len() as u64, period.accounts)?;
     same("postings", period, accounts.iter().map(|account| account.count).sum(), period.postings)?;
     same("debit", period, sum(|account| account.debit), period.debit)?;

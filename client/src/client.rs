@@ -68,7 +68,9 @@ pub enum ClientError {
         age_max_s: u64,
     },
     /// The node shows a shorter log than was seen.
-    #[error("the node shows a log of {shown} leaves, {seen} were seen before: it lags or hides some; ask another node")]
+    #[error(
+        "the node shows a log of {shown} leaves, {seen} were seen before: it lags or hides some; ask another node"
+    )]
     Behind {
         /// Leaves shown.
         shown: u64,
@@ -76,7 +78,9 @@ pub enum ClientError {
         seen: u64,
     },
     /// Two logs that are not one.
-    #[error("the log of {shown} leaves does not continue the one of {seen} leaves seen before ({source}): {remedy}")]
+    #[error(
+        "the log of {shown} leaves does not continue the one of {seen} leaves seen before ({source}): {remedy}"
+    )]
     Rewritten {
         /// Leaves shown.
         shown: u64,

@@ -37,7 +37,9 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The address is none that is spoken to.
-    #[error("node {node:?} is not an address of the form http://HOST:PORT; give one, TLS is a gateway's business")]
+    #[error(
+        "node {node:?} is not an address of the form http://HOST:PORT; give one, TLS is a gateway's business"
+    )]
     Address {
         /// What was given, shortened.
         node: String,
@@ -54,7 +56,9 @@ pub enum HttpError {
     #[error("{}{}", rule_prefix(.0), .0.text())]
     Refused(Problem),
     /// The node answered something else than it promises.
-    #[error("node {node}: its answer to {path} is not what the protocol promises ({reason}); ask another node")]
+    #[error(
+        "node {node}: its answer to {path} is not what the protocol promises ({reason}); ask another node"
+    )]
     Malformed {
         /// Its address.
         node: String,
@@ -172,7 +176,11 @@ impl Line {
     ///
     /// # Errors
     /// [`HttpError`].
-    pub fn post_json<T: DeserializeOwned>(&self, path: &str, body: &serde_json::Value) -> Result<T, HttpError> {
+    pub fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, HttpError> {
         let body = body.to_string();
         let request = self.agent.post(format!("{}{path}", self.node)).content_type("application/json");
         let bytes = self.answer(path, request.send(body.as_bytes()))?;

@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     match failure {
         None => ExitCode::SUCCESS,
         Some(failure) => {
-            let message = if args.json { cli::pretty(&failure.to_json()) } else { format!("hovedbok: {failure}\n") };
+            let message =
+                if args.json { cli::pretty(&failure.to_json()) } else { format!("hovedbok: {failure}\n") };
             let _ = std::io::stderr().lock().write_all(message.as_bytes());
             ExitCode::from(failure.exit)
         }

@@ -14,7 +14,9 @@ use ledger::transaction::{DocumentId, InvoiceNumber, Operation};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// No document.
-    #[error("{given:?} is no document ({reason}); write it as seller/number/issued, such as 923609016/8841/2026-03-04")]
+    #[error(
+        "{given:?} is no document ({reason}); write it as seller/number/issued, such as 923609016/8841/2026-03-04"
+    )]
     Document {
         /// What was given, shortened.
         given: String,
@@ -182,10 +184,18 @@ mod tests {
 
     #[test]
     fn a_document_is_split_at_its_first_and_last_slash() {
-        for text in ["123456785/8841/2026-03-04", "123456785/F/2026/17/2026-03-04", "123456785/../2026-03-04"] {
+        for text in ["123456785/8841/2026-03-04", "123456785/F/2026/17/2026-03-04", "123456785/../2026-03-04"]
+        {
             assert_eq!(of_document(&document(text).unwrap()), text);
         }
-        for wrong in ["", "8841", "123456785/2026-03-04", "123456785//2026-03-04", "123456786/1/2026-03-04", "123456785/1/2026-3-4"] {
+        for wrong in [
+            "",
+            "8841",
+            "123456785/2026-03-04",
+            "123456785//2026-03-04",
+            "123456786/1/2026-03-04",
+            "123456785/1/2026-3-4",
+        ] {
             let error = document(wrong).unwrap_err().to_string();
             assert!(error.contains("write it as seller/number/issued"), "{error}");
         }

@@ -75,7 +75,9 @@ impl Names {
     /// What the ledger's booking rules use an account for.
     fn account(&self, account: Account) -> Option<String> {
         let name = match account.class {
-            Class::Investment | Class::Operating | Class::Balance => kostra(&self.parameters.municipality, account),
+            Class::Investment | Class::Operating | Class::Balance => {
+                kostra(&self.parameters.municipality, account)
+            }
             Class::State => chart(&self.parameters.state, account),
             Class::Private => chart(&self.parameters.private, account),
         };
@@ -104,11 +106,14 @@ impl Names {
     }
 
     /// Entries of one operation, as the ledger's journal shows them.
-    fn entries<'a>(&self, entries: impl IntoIterator<Item = &'a JournalEntry>, operation: &Operation) -> String {
+    fn entries<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a JournalEntry>,
+        operation: &Operation,
+    ) -> String {
         let about = self.about(operation);
         let about = Some(about).filter(|about| !about.is_empty());
-        let captions =
-            Captions { account: &|_, account| self.account(account), entry: &|_| about.clone() };
+        let captions = Captions { account: &|_, account| self.account(account), entry: &|_| about.clone() };
         report::journal(entries, &captions)
     }
 
@@ -139,7 +144,7 @@ fn kostra(accounts: &KostraAccounts, account: Account) -> Option<&'static str> {
         (account == accounts.input_vat, "Input VAT"),
         (account == accounts.output_vat, "Output VAT"),
         (balance && account.code == accounts.payable_chapter, "Accounts payable"),
-        (balance && account.code == accounts.receivable_chapter, "Accounts receivable"),
+        (balance && account.code == accounts.receivable_chapter, "Receivables"),
         (!balance && account.code == accounts.vat_cost_art, "VAT"),
         (!balance && account.code == accounts.compensation_art, "VAT compensation"),
         (!balance && accounts.sales.iter().any(|sales| sales.account == account.code), "Sales"),
@@ -212,7 +217,12 @@ pub fn posted(posted: &Posted, names: &Names) -> String {
         let _ = writeln!(text, "transaction {transaction}");
         let keys: Vec<String> =
             signed.signatures.iter().map(|signature| signature.key.to_string()[..8].to_string()).collect();
-        let _ = writeln!(text, "signed with key {}, in the name of {}", keys.join(" and "), names.numbered(signed.transaction.id.submitter));
+        let _ = writeln!(
+            text,
+            "signed with key {}, in the name of {}",
+            keys.join(" and "),
+            names.numbered(signed.transaction.id.submitter)
+        );
         for entry in &booked.entries {
             let _ = writeln!(text, "\n{}", names.numbered(entry.entity));
             text.push_str(&names.entries([entry], &signed.transaction.operation));
@@ -340,7 +350,10 @@ pub fn document(proven: &Proven<DocumentRecord>, names: &Names) -> String {
     }
     row("due", record.due.to_string());
     if record.attempt > 0 {
-        row("ordered", if record.attempt == 1 { "once".to_string() } else { format!("{} times", record.attempt) });
+        row(
+            "ordered",
+            if record.attempt == 1 { "once".to_string() } else { format!("{} times", record.attempt) },
+        );
     }
     if let Some(reason) = record.reason {
         row("bank", format!("refused or returned it: {reason}"));
@@ -351,7 +364,10 @@ pub fn document(proven: &Proven<DocumentRecord>, names: &Names) -> String {
         ("paid", voucher(record.buyer_payment_voucher), voucher(record.seller_payment_voucher)),
     ];
     for (label, buyers, sellers) in vouchers {
-        let sides = [buyers.map(|v| format!("buyer's voucher {v}")), sellers.map(|v| format!("seller's voucher {v}"))];
+        let sides = [
+            buyers.map(|v| format!("buyer's voucher {v}")),
+            sellers.map(|v| format!("seller's voucher {v}")),
+        ];
         let sides: Vec<String> = sides.into_iter().flatten().collect();
         if !sides.is_empty() {
             row(label, sides.join(", "));
@@ -394,6 +410,11 @@ fn height(seal: &Seal) -> String {
     format!("height {}", seal.height)
 }
 
+/// How many of something: `1 posting`, `2 postings`.
+pub fn many(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// A trial balance.
 pub fn trial_balance(balance: &TrialBalance, names: &Names) -> String {
     let TrialBalance { period, accounts, seal, checkpoint } = balance;
@@ -403,10 +424,10 @@ pub fn trial_balance(balance: &TrialBalance, names: &Names) -> String {
     let standing = if period.closed { "closed" } else { "open" };
     let _ = writeln!(
         text,
-        "all {} accounts with postings in {} ({standing}), {} postings, at {}\nproven: {}",
-        period.accounts,
+        "all of {} with postings in {} ({standing}), {}, at {}\nproven: {}",
+        many(period.accounts, "account"),
         period.period,
-        period.postings,
+        many(period.postings, "posting"),
         height(seal),
         names.proven(checkpoint)
     );
@@ -467,8 +488,8 @@ pub fn postings(all: &AccountPostings, names: &Names) -> String {
     row("closing", "", &debit, &credit);
     let _ = writeln!(
         text,
-        "all {} postings, at {}\nproven: {}",
-        record.count,
+        "all of {}, at {}\nproven: {}",
+        many(record.count, "posting"),
         height(all.account.seal()),
         names.proven(all.account.checkpoint())
     );
@@ -499,10 +520,15 @@ pub fn postings_json(all: &AccountPostings, names: &Names) -> Value {
     })
 }
 
-fn captioned<T>(journal: &Journal, names: &Names, show: impl FnOnce(&[&JournalEntry], &Captions<'_>) -> T) -> T {
+fn captioned<T>(
+    journal: &Journal,
+    names: &Names,
+    show: impl FnOnce(&[&JournalEntry], &Captions<'_>) -> T,
+) -> T {
     let about: BTreeMap<u64, String> =
         journal.lines.iter().map(|line| (line.entry.voucher.number, names.about(&line.operation))).collect();
-    let caption = |entry: &JournalEntry| about.get(&entry.voucher.number).filter(|text| !text.is_empty()).cloned();
+    let caption =
+        |entry: &JournalEntry| about.get(&entry.voucher.number).filter(|text| !text.is_empty()).cloned();
     let captions = Captions { account: &|_, account| names.account(account), entry: &caption };
     let entries: Vec<&JournalEntry> = journal.lines.iter().map(|line| &line.entry).collect();
     show(&entries, &captions)
@@ -517,8 +543,8 @@ pub fn journal(journal: &Journal, names: &Names) -> String {
     }));
     let _ = writeln!(
         text,
-        "all {} vouchers of {}, at {}\nproven: {}",
-        journal.lines.len(),
+        "all of {} in {}, at {}\nproven: {}",
+        many(journal.lines.len() as u64, "voucher"),
         series.year,
         height(journal.series.seal()),
         names.proven(journal.series.checkpoint())

@@ -94,7 +94,9 @@ impl Seen {
     pub fn advance(&mut self, size: u64, root: Digest, note: &str) -> Result<(), SeenError> {
         (self.size, self.root) = (size, root);
         match &self.file {
-            Some(path) => replace(path, note.as_bytes()).map_err(|source| SeenError::Io { path: path.clone(), source }),
+            Some(path) => {
+                replace(path, note.as_bytes()).map_err(|source| SeenError::Io { path: path.clone(), source })
+            }
             None => Ok(()),
         }
     }

@@ -73,9 +73,9 @@ impl Client {
     pub fn submit(&self, signed: &SignedTransaction) -> Result<Confirmed, ClientError> {
         let id = transaction_id(&signed.transaction, self.chain());
         let mut results = self.submit_all(std::slice::from_ref(signed));
-        results.pop().unwrap_or_else(|| {
-            Err(ClientError::NotPosted { id, status: "unknown".to_string(), waited_s: 0 })
-        })
+        results
+            .pop()
+            .unwrap_or_else(|| Err(ClientError::NotPosted { id, status: "unknown".to_string(), waited_s: 0 }))
     }
 
     /// Submits any number of transactions and waits for their receipts; the results come in the order
@@ -117,11 +117,19 @@ impl Client {
                     }
                 }
                 // A line that breaks may have carried the transactions over all the same.
-                Err(ClientError::Http(HttpError::Unreachable { .. })) if breaks + 1 < BREAKS_MAX => breaks += 1,
+                Err(ClientError::Http(HttpError::Unreachable { .. })) if breaks + 1 < BREAKS_MAX => {
+                    breaks += 1
+                }
                 Err(ClientError::Http(HttpError::Refused(problem))) if problem.is_busy() => {
                     open.iter().for_each(|place| said[*place] = problem.detail.clone());
                     if began.elapsed() >= POSTED_TIME_MAX {
-                        return fail(results, ClientError::Http(HttpError::Refused(problem)), batch, &said, began);
+                        return fail(
+                            results,
+                            ClientError::Http(HttpError::Refused(problem)),
+                            batch,
+                            &said,
+                            began,
+                        );
                     }
                 }
                 Err(error) => return fail(results, error, batch, &said, began),
@@ -134,7 +142,9 @@ impl Client {
                     waited_s,
                 };
                 let filled = results.into_iter().enumerate();
-                return filled.map(|(place, result)| result.unwrap_or_else(|| Err(unposted(place)))).collect();
+                return filled
+                    .map(|(place, result)| result.unwrap_or_else(|| Err(unposted(place))))
+                    .collect();
             }
             sleep(PAUSE);
         }
@@ -180,7 +190,8 @@ impl Client {
         let posted = read.verify(self.trust(), Some(now()))?;
         let proven = posted.transaction();
         if proven != Some(*id) {
-            let proven = proven.map_or_else(|| "a leaf without one".to_string(), |id| format!("transaction {id}"));
+            let proven =
+                proven.map_or_else(|| "a leaf without one".to_string(), |id| format!("transaction {id}"));
             return Err(ClientError::OtherRecord { asked: format!("transaction {id}"), proven });
         }
         self.see(posted.checkpoint(), &read.checkpoint().to_text(), Age::Any)?;
@@ -231,7 +242,11 @@ impl Client {
         Ok(Some(self.voucher(entity, voucher)?.transaction))
     }
 
-    fn by_payment_id(&self, record: &DocumentRecord, step: Step) -> Result<Option<TransactionId>, ClientError> {
+    fn by_payment_id(
+        &self,
+        record: &DocumentRecord,
+        step: Step,
+    ) -> Result<Option<TransactionId>, ClientError> {
         let document = record.id.clone();
         let ids = match (step, record.bank, record.reason) {
             (Step::Attest, ..) => vec![payment_id(record.buyer, &Operation::Attest { document }, 0, "")],
@@ -240,7 +255,9 @@ impl Client {
                 // What was open then: all of it, unless a credit note came later or a part was settled.
                 let amounts = [record.open, record.settled, record.payable].into_iter();
                 let order = |amount| Operation::OrderPayment { document: document.clone(), amount };
-                amounts.map(|amount| payment_id(record.buyer, &order(amount), last_order(record), "")).collect()
+                amounts
+                    .map(|amount| payment_id(record.buyer, &order(amount), last_order(record), ""))
+                    .collect()
             }
             (Step::Reject, Some(bank), Some(reason)) => {
                 let operation = Operation::RejectPayment { document, reason, bank };

@@ -21,7 +21,9 @@ const DOCUMENT: &str = "document 123456785/1/2026-05-04";
 /// Three invoices of one supplier, two of them attested.
 fn world(name: &str) -> World {
     let world = World::new(name);
-    world.run("register entity 123456785 --name Skolemat --kind private --books 2026-01 --key governance.key").ok();
+    world
+        .run("register entity 123456785 --name Skolemat --kind private --books 2026-01 --key governance.key")
+        .ok();
     for number in ["1", "2", "3"] {
         fs::write(world.folder.join(number), invoice(number, 10_000, "1.222.260")).unwrap();
         world.run(&format!("submit {number} --archive archive --key submitter.key")).ok();
@@ -61,7 +63,12 @@ fn with_proofs(value: &mut Value, change: impl FnOnce(&mut StateProofs)) {
 
 /// The client believes the true answer, and not the false one, and says why.
 #[track_caller]
-fn caught(world: &World, words: &str, says: &str, lie: impl Fn(&str, &mut Value, &mut Node) + Send + 'static) {
+fn caught(
+    world: &World,
+    words: &str,
+    says: &str,
+    lie: impl Fn(&str, &mut Value, &mut Node) + Send + 'static,
+) {
     world.honest();
     world.run(words).ok();
     world.lie(lie);
@@ -123,12 +130,17 @@ fn an_amount_changed_in_a_record_does_not_lead_to_the_root() {
 #[test]
 fn the_record_of_another_document_or_register_is_not_the_one_asked_for() {
     let world = world("another");
-    caught(&world, DOCUMENT, "asked was document 123456785/1/2026-05-04, the node proves", |path, value, node| {
-        if path.contains("/documents/") {
-            let other = node.ledger.get::<DocumentRecord>(1).unwrap().id.clone();
-            value["proof"] = json!(node.proof::<DocumentRecord>(&other).unwrap());
-        }
-    });
+    caught(
+        &world,
+        DOCUMENT,
+        "asked was document 123456785/1/2026-05-04, the node proves",
+        |path, value, node| {
+            if path.contains("/documents/") {
+                let other = node.ledger.get::<DocumentRecord>(1).unwrap().id.clone();
+                value["proof"] = json!(node.proof::<DocumentRecord>(&other).unwrap());
+            }
+        },
+    );
     caught(&world, DOCUMENT, "the node proves one of register entities", |path, value, node| {
         if path.contains("/documents/") {
             let entity = world::org(world::STAVANGER);
@@ -148,7 +160,8 @@ fn a_posting_withheld_exchanged_or_added_is_missed() {
     });
     caught(&world, &words, "one was altered, exchanged or moved", |path, value, _| {
         if path.contains("/postings?") && !path.contains("from=") {
-            let mut posting: ChainedPosting = codec::decode(&bytes(&value["postings"][0]["bytes"]), 1024).unwrap();
+            let mut posting: ChainedPosting =
+                codec::decode(&bytes(&value["postings"][0]["bytes"]), 1024).unwrap();
             posting.posting.amount = Amount(-12_501);
             value["postings"][0]["bytes"] = base64(&posting);
         }
@@ -173,7 +186,8 @@ fn a_voucher_left_out_of_a_journal_or_altered_is_missed() {
     });
     caught(&world, words, "is not in the log as shown", |path, value, _| {
         if path.contains("/journal?") && path.contains("from=1&") {
-            let mut leaf: ledger::block::Leaf = codec::decode(&bytes(&value["leaves"][0]["bytes"]), 1 << 16).unwrap();
+            let mut leaf: ledger::block::Leaf =
+                codec::decode(&bytes(&value["leaves"][0]["bytes"]), 1 << 16).unwrap();
             let ledger::block::Leaf::Transaction(booked) = &mut leaf else { panic!("a transaction") };
             let JournalEntry { voucher, .. } = &mut booked.entries[0];
             *voucher = Voucher { year: 2026, number: 7 };
@@ -219,7 +233,11 @@ fn a_checkpoint_without_a_quorum_too_old_or_behind_is_not_believed() {
     caught(&world, "checkpoint", "does not hold on this checkpoint: it was altered", |path, value, node| {
         if path == "/v1/checkpoint" {
             let size = node.leaves.len();
-            *value = json!(value.as_str().unwrap().replacen(&format!("\n{size}\n"), &format!("\n{}\n", size + 1), 1));
+            *value = json!(value.as_str().unwrap().replacen(
+                &format!("\n{size}\n"),
+                &format!("\n{}\n", size + 1),
+                1
+            ));
         }
     });
 }

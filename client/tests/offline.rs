@@ -44,7 +44,11 @@ fn each_invoice_is_judged_and_one_refusal_decides_the_exit_code() {
     assert_eq!(lines[0], "good.xml: accepted");
     assert!(lines[1].starts_with("sum.xml: refused BR-CO-"), "{}", lines[1]);
     assert!(lines[2].starts_with("none.xml: refused "), "{}", lines[2]);
-    assert!(ran.err.starts_with("hovedbok: refused BR-CO-") && ran.err.contains("1 files more"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("hovedbok: refused BR-CO-") && ran.err.contains("1 files more"),
+        "{}",
+        ran.err
+    );
     assert_eq!(ran.code, 1);
     // F-KID: the reference of the example has a MOD 10 digit.
     hovedbok(&folder, "check --kid mod10 good.xml").ok();
@@ -78,7 +82,8 @@ fn the_parties_of_a_folder_are_listed_once_with_a_guess_what_they_are() {
 fn every_published_receipt_gets_the_verdict_written_beside_it() {
     let folder = folder("verify");
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specs/vectors");
-    let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(vectors.join(name)).unwrap()).unwrap() };
+    let read =
+        |name: &str| -> Value { serde_json::from_slice(&fs::read(vectors.join(name)).unwrap()).unwrap() };
     let genesis = read("trust.json")["genesis"].as_str().unwrap().to_string();
     fs::write(folder.join("genesis.bin"), hex::decode(genesis).unwrap()).unwrap();
     let cases = read("receipts.json");
@@ -98,7 +103,8 @@ fn every_published_receipt_gets_the_verdict_written_beside_it() {
         }
     }
     // One bad receipt among good ones is found, and the good ones are still told.
-    let [good, bad] = ["receipts/invoice.kvittering", "receipts/wrong-index.kvittering"].map(|f| vectors.join(f));
+    let [good, bad] =
+        ["receipts/invoice.kvittering", "receipts/wrong-index.kvittering"].map(|f| vectors.join(f));
     let words = format!("verify --brief --genesis genesis.bin {} {}", good.display(), bad.display());
     let ran = hovedbok(&folder, &words);
     assert_eq!(ran.code, 4);

@@ -71,8 +71,9 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], max: usize) -> Result<T, Cod
     if bytes.len() > max {
         return Err(CodecError::TooLong { actual: bytes.len(), max });
     }
-    // The budget bounds what a lying length prefix can make us allocate: some 16 to 64 times the
-    // input, because a value in memory is larger than its bytes.
+    // The budget bounds what a lying length prefix can make us allocate before the bytes run out. A
+    // value in memory is larger than its bytes: 16 times is room for all of ours. The steps are
+    // coarse, so that the shortest input of each can claim up to 1,024 times its length.
     let decoded = match bytes.len() {
         0..=0x400 => bincode::decode_from_slice(bytes, LAYOUT.with_limit::<0x1_0000>()),
         0x401..=0x1_0000 => bincode::decode_from_slice(bytes, LAYOUT.with_limit::<0x10_0000>()),

@@ -111,7 +111,9 @@ pub struct Name(String);
 
 /// A name that the ledger does not keep. Rule L14.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a name has 1 to 70 letters, digits or .,&/'()+- and fewer than eleven digits; shorten or correct it")]
+#[error(
+    "a name has 1 to 70 letters, digits or .,&/'()+- and fewer than eleven digits; shorten or correct it"
+)]
 pub struct NameError;
 
 impl Name {

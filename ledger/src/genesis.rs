@@ -167,7 +167,8 @@ impl Genesis {
         }
         self.validators.check()?;
         for (index, validator) in self.validators.validators.iter().enumerate() {
-            check_key_name(validator.name.as_str()).map_err(|source| GenesisError::ValidatorName { index, source })?;
+            check_key_name(validator.name.as_str())
+                .map_err(|source| GenesisError::ValidatorName { index, source })?;
         }
         if self.validators.epoch != Epoch(0) {
             return Err(GenesisError::Epoch { epoch: self.validators.epoch });

@@ -181,24 +181,30 @@ pub fn grown(old: u64, new: u64) -> Vec<Tile> {
 pub struct TileReader<S> {
     source: S,
     cache: BTreeMap<(u8, u64), Vec<u8>>,
+    // Nodes between a tile's hashes and its root, at most 255 per cached tile: many proofs in one
+    // tile share them, and each would else hash half the tile again.
+    nodes: BTreeMap<(u8, u64), Digest>,
 }
 
 impl<S: FnMut(u8, u64) -> Option<Vec<u8>>> TileReader<S> {
     /// Reads through `source(level, index)`, each tile once while it is remembered.
     pub fn new(source: S) -> Self {
-        Self { source, cache: BTreeMap::new() }
+        Self { source, cache: BTreeMap::new(), nodes: BTreeMap::new() }
     }
 
     /// The root of the perfect subtree over leaves `index · 2^level` and on, `2^level` of them:
     /// the closure that [`crate::tree`] asks for. `None` when a tile is missing or too short.
     pub fn node(&mut self, level: u8, index: u64) -> Option<Digest> {
+        if let Some(known) = self.nodes.get(&(level, index)) {
+            return Some(*known);
+        }
         let tile_level = level / TILE_HEIGHT;
         let height = level % TILE_HEIGHT;
         let first = index.checked_mul(1 << height)?;
         let (tile, column) = (first >> TILE_HEIGHT, (first & 0xff) as usize);
         let bytes = self.tile(tile_level, tile)?;
         let hashes = bytes.get(column * 32..(column + (1 << height)) * 32)?;
-        let mut level: Vec<Digest> = hashes
+        let mut hashes: Vec<Digest> = hashes
             .chunks_exact(32)
             .map(|chunk| {
                 let mut hash = [0; 32];
@@ -206,10 +212,13 @@ impl<S: FnMut(u8, u64) -> Option<Vec<u8>>> TileReader<S> {
                 Digest(hash)
             })
             .collect();
-        while level.len() > 1 {
-            level = tree::parents(&level);
+        for above in 1..=height {
+            hashes = tree::parents(&hashes);
+            let first = index << (height - above);
+            let place = |column: u64| (level - height + above, first + column);
+            self.nodes.extend((0..).zip(&hashes).map(|(column, hash)| (place(column), *hash)));
         }
-        level.first().copied()
+        hashes.first().copied()
     }
 
     /// The root of the first `size` leaves.
@@ -256,6 +265,7 @@ impl<S: FnMut(u8, u64) -> Option<Vec<u8>>> TileReader<S> {
             let bytes = (self.source)(level, index)?;
             if self.cache.len() >= CACHED_TILES_MAX {
                 self.cache.clear();
+                self.nodes.clear();
             }
             self.cache.insert((level, index), bytes);
         }

@@ -149,8 +149,17 @@ impl Intake {
     /// # Errors
     /// [`BodyError`].
     pub fn block(&self, block: Block) -> Result<VerifiedBlock, BodyError> {
-        let verified = block.verify(|signed| self.known(signed), &mut Weights::new())?;
-        self.remember(verified.transactions().iter());
+        let mut news = false;
+        let known = |signed: &SignedTransaction| {
+            let known = self.known(signed);
+            news |= known.is_none();
+            known
+        };
+        let verified = block.verify(known, &mut Weights::new())?;
+        // Most blocks hold only what the pool had; remembering that again would hash all of it again.
+        if news {
+            self.remember(verified.transactions().iter());
+        }
         Ok(verified)
     }
 

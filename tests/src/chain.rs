@@ -142,14 +142,20 @@ impl Chain {
         ];
         entities.extend(keepers);
         let mut audits = key(auditor, 1, auditor, Role::Audit);
-        audits.mandates = MUNICIPALITIES
-            .map(|number| Mandate { entity: org(number), ..audits.mandates[0] })
-            .to_vec();
+        audits.mandates =
+            MUNICIPALITIES.map(|number| Mandate { entity: org(number), ..audits.mandates[0] }).to_vec();
         let mut keys = vec![key(registrar, 1, registrar, Role::Register), audits];
         keys.extend(MUNICIPALITIES.iter().flat_map(|number| staff(org(*number))));
         let (codes, parameters) = lists().clone();
-        let genesis =
-            Genesis { name: "world.example".into(), time: BEGIN, validators, parameters, entities, keys, codes };
+        let genesis = Genesis {
+            name: "world.example".into(),
+            time: BEGIN,
+            validators,
+            parameters,
+            entities,
+            keys,
+            codes,
+        };
         let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone());
         Self { trust: trust.expect("validators that can be trusted"), genesis, seeds }
     }

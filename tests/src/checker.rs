@@ -92,7 +92,10 @@ impl Checker {
         let both = nullified && finalized.is_some();
         assert!(!both, "validator {signer} finalized and nullified view {view} (invariant 3)");
         let same = finalized.is_none() || notarized.is_none() || notarized == finalized;
-        assert!(same, "validator {signer} notarized one block and finalized another in view {view} (invariant 4)");
+        assert!(
+            same,
+            "validator {signer} notarized one block and finalized another in view {view} (invariant 4)"
+        );
     }
 
     /// A cosigner never signs a smaller log than before, nor two roots of one size.
@@ -111,7 +114,10 @@ impl Checker {
     /// Evidence convicts the faulty only (rule C10).
     pub fn on_evidence(&self, first: &Vote, second: &Vote) {
         assert_eq!((first.signer, first.statement.view()), (second.signer, second.statement.view()));
-        assert!(!self.honest[usize::from(first.signer)], "evidence against an honest validator: {first:?}, {second:?}");
+        assert!(
+            !self.honest[usize::from(first.signer)],
+            "evidence against an honest validator: {first:?}, {second:?}"
+        );
     }
 
     /// Invariants 5 and 6; every signature of each certificate is checked once.
@@ -132,7 +138,10 @@ impl Checker {
             Statement::Finalize { block, .. } => *held.finalized.get_or_insert(block) == block,
         };
         assert!(first, "two certificates of one kind in view {view} (invariant 5)");
-        assert!(!held.nullified || held.finalized.is_none(), "view {view} is finalized and skipped (invariant 6)");
+        assert!(
+            !held.nullified || held.finalized.is_none(),
+            "view {view} is finalized and skipped (invariant 6)"
+        );
     }
 
     /// Invariants 7, 8 and 14: an honest validator persisted this block as final, with its leaves.
@@ -142,7 +151,11 @@ impl Checker {
         assert!(height >= 1 && height <= self.links.len() + 1, "height {height} skips one");
         let above = height.checked_sub(2).map(|place| &self.links[place]);
         if let Some(parent) = above {
-            assert_eq!((header.parent, header.parent_view), (parent.block, parent.view), "height {height}: parent");
+            assert_eq!(
+                (header.parent, header.parent_view),
+                (parent.block, parent.view),
+                "height {height}: parent"
+            );
         }
         let parent_view = header.parent_view.0;
         assert_eq!(proof.notarization.statement, Statement::Notarize { view, block });
@@ -162,7 +175,11 @@ impl Checker {
             Some(known) => {
                 assert_eq!(known.block, block, "two histories at height {height} (invariant 7)");
                 let (state, log) = (known.state_root, known.log_root);
-                assert_eq!((state, log), (header.state_root, header.log_root), "roots at height {height} (invariant 8)");
+                assert_eq!(
+                    (state, log),
+                    (header.state_root, header.log_root),
+                    "roots at height {height} (invariant 8)"
+                );
                 assert_eq!(&self.leaves[first..first + leaves.len()], leaves, "leaves at height {height}");
             }
             None => {
@@ -257,7 +274,11 @@ impl Checker {
             booked.entries.iter().for_each(|entry| books.post(entry));
         }
         for (id, leaf) in &self.acknowledged {
-            assert_eq!(posted.get(id), Some(&(leaf.0 as usize)), "acknowledged transaction {id} at leaf {leaf}");
+            assert_eq!(
+                posted.get(id),
+                Some(&(leaf.0 as usize)),
+                "acknowledged transaction {id} at leaf {leaf}"
+            );
         }
         books.check();
     }

@@ -98,7 +98,8 @@ impl Siege {
         let mut world = World::besieged(seed).payments(8);
         world.run(Until::Height(12));
         world.run(Until::Ms(4000));
-        let mut siege = Self { random: Random::new(seed ^ 0x5e_1e6e), world, corpus: Vec::new(), read: 0, bites: 0 };
+        let mut siege =
+            Self { random: Random::new(seed ^ 0x5e_1e6e), world, corpus: Vec::new(), read: 0, bites: 0 };
         siege.gather();
         siege
     }

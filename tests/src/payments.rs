@@ -70,7 +70,8 @@ pub fn public(key: &SigningKey) -> PublicKey {
 /// Organisation numbers with valid check digits that the national register does not use, from the
 /// `from`-th on.
 pub fn spare_numbers(from: u32) -> impl Iterator<Item = OrgNumber> {
-    (600_000_000_u32.saturating_add(from.saturating_mul(10))..).filter_map(|number| OrgNumber::new(number).ok())
+    (600_000_000_u32.saturating_add(from.saturating_mul(10))..)
+        .filter_map(|number| OrgNumber::new(number).ok())
 }
 
 /// Signs an operation for a chain.
@@ -83,7 +84,10 @@ pub fn signed(
 ) -> SignedTransaction {
     let transaction = Transaction { id: PaymentId { submitter, number }, operation };
     let message = transaction.signed_bytes(chain);
-    let sign = |key: &&SigningKey| KeySignature { key: public(key), signature: Signature(key.sign(&message).to_bytes()) };
+    let sign = |key: &&SigningKey| KeySignature {
+        key: public(key),
+        signature: Signature(key.sign(&message).to_bytes()),
+    };
     let mut signatures: Vec<KeySignature> = keys.iter().map(sign).collect();
     signatures.sort_by_key(|signature| signature.key);
     SignedTransaction { transaction, signatures }
@@ -117,7 +121,8 @@ pub fn batch_body<'a>(batch: impl IntoIterator<Item = &'a SignedTransaction>) ->
 pub fn read_key(path: &Path) -> Result<SigningKey, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let secret = text.lines().find_map(|line| line.strip_prefix("secret ")).and_then(Digest::from_hex);
-    let secret = secret.ok_or_else(|| format!("{}: no line \"secret\" with 64 hex digits", path.display()))?;
+    let secret =
+        secret.ok_or_else(|| format!("{}: no line \"secret\" with 64 hex digits", path.display()))?;
     Ok(SigningKey::from_bytes(&secret.0))
 }
 
@@ -168,8 +173,14 @@ impl Town {
 
     /// A key of this town with mandates for this town, for ever.
     pub fn grant(&self, key: &SigningKey, holder: u32, roles: &[Role]) -> NewKey {
-        let mandate = |role: &Role| Mandate { entity: self.number, role: *role, from: Date::MIN, to: Date::MAX };
-        NewKey { key: public(key), entity: self.number, holder, mandates: roles.iter().map(mandate).collect() }
+        let mandate =
+            |role: &Role| Mandate { entity: self.number, role: *role, from: Date::MIN, to: Date::MAX };
+        NewKey {
+            key: public(key),
+            entity: self.number,
+            holder,
+            mandates: roles.iter().map(mandate).collect(),
+        }
     }
 
     /// A step of a payment, signed by who has that duty. The payment id follows from document and step.
@@ -211,8 +222,11 @@ pub fn supplier(number: OrgNumber, called: &str, books_from: Period) -> NewEntit
 
 /// The nearest name that the ledger keeps.
 fn name(text: &str) -> Name {
-    let kept: String = text.chars().filter(|c| c.is_alphanumeric() || ".,&/'()+- ".contains(*c)).take(60).collect();
-    Name::new(kept.trim()).or_else(|_| Name::new("Uten navn AS")).expect("the name that stands in is of the form")
+    let kept: String =
+        text.chars().filter(|c| c.is_alphanumeric() || ".,&/'()+- ".contains(*c)).take(60).collect();
+    Name::new(kept.trim())
+        .or_else(|_| Name::new("Uten navn AS"))
+        .expect("the name that stands in is of the form")
 }
 
 /// One payment of the load: who is paid, how much before VAT, and the VAT's standard code.
@@ -255,7 +269,8 @@ impl Load {
     pub fn find(beside: &Path, seed: u64) -> Self {
         let folder = beside.join("uk-council-spend");
         let mut load = Self { suppliers: Vec::new(), bills: Vec::new(), source: String::new() };
-        let mut files: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|f| f.path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).into_iter().flatten().flatten().map(|f| f.path()).collect();
         files.sort();
         for file in files.iter().filter(|file| file.to_string_lossy().contains("salford-")) {
             // The files are Windows-1252 in places; names are filtered later anyway.
@@ -267,7 +282,11 @@ impl Load {
         if load.bills.is_empty() {
             return Self::seeded(seed);
         }
-        load.source = format!("{} payments of Salford City Council to {} suppliers", load.bills.len(), load.suppliers.len());
+        load.source = format!(
+            "{} payments of Salford City Council to {} suppliers",
+            load.bills.len(),
+            load.suppliers.len()
+        );
         load
     }
 
@@ -326,7 +345,14 @@ impl Load {
 }
 
 /// An invoice of one line.
-pub fn document(buyer: OrgNumber, seller: OrgNumber, number: &str, date: Date, net: Amount, code: u16) -> Document {
+pub fn document(
+    buyer: OrgNumber,
+    seller: OrgNumber,
+    number: &str,
+    date: Date,
+    net: Amount,
+    code: u16,
+) -> Document {
     let rate = rate(code);
     let vat = Amount((net.0 * i64::from(rate.0) + 5_000) / 10_000);
     let number = InvoiceNumber::new(number).expect("the caller's number is of the form");

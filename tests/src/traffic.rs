@@ -13,11 +13,13 @@ use ledger::entity::{EntityKind, OrgNumber};
 use ledger::entry::{Rate, Regime};
 use ledger::time::Period;
 use ledger::transaction::{
-    BankReference, Document, DocumentId, DocumentKind, InvoiceNumber, Line, OpeningLine, Operation, ReasonCode,
-    Role, SignedTransaction, VatTotal,
+    BankReference, Document, DocumentId, DocumentKind, InvoiceNumber, Line, OpeningLine, Operation,
+    ReasonCode, Role, SignedTransaction, VatTotal,
 };
 
-use crate::chain::{AUDITOR, COMPANY, Chain, MUNICIPALITIES, REGISTRAR, date, entity, holder, invented_org, org, staff};
+use crate::chain::{
+    AUDITOR, COMPANY, Chain, MUNICIPALITIES, REGISTRAR, date, entity, holder, invented_org, org, staff,
+};
 use crate::random::Random;
 
 /// Posting date of everything: the day that worlds are played on.
@@ -82,7 +84,8 @@ impl Traffic {
         self.invented += 1;
         let new = entity(number, EntityKind::Municipality, true);
         let registrar = org(REGISTRAR);
-        let operations = [Operation::RegisterEntity(new)].into_iter().chain(staff(number).map(Operation::GrantKey));
+        let operations =
+            [Operation::RegisterEntity(new)].into_iter().chain(staff(number).map(Operation::GrantKey));
         for operation in operations {
             steps.push(chain.sign(registrar, self.random.bytes(), operation, &[(registrar, 1)]));
         }
@@ -191,7 +194,10 @@ impl Traffic {
                 ));
                 let bank = again;
                 way.push(order());
-                way.push((Role::Bank, Operation::SettlePayment { document: name(), amount, date: today, bank }));
+                way.push((
+                    Role::Bank,
+                    Operation::SettlePayment { document: name(), amount, date: today, bank },
+                ));
             }
             _ => way.extend([order(), settle]),
         }

@@ -452,12 +452,17 @@ impl World {
         if let Some(view) = self.checker.first_final_above(top) {
             self.figures.views_to_heal = view.0 - top.0;
             // Invariant 13; the views that begin before the first timer after healing do not count.
-            assert!(view.0 - top.0 <= 2 * (faulty + 2), "{} views without finality after healing", view.0 - top.0);
+            assert!(
+                view.0 - top.0 <= 2 * (faulty + 2),
+                "{} views without finality after healing",
+                view.0 - top.0
+            );
         }
     }
 
     fn top_view(&self) -> View {
-        let views = self.honest().filter_map(|machine| machine.validator.as_ref()).map(|v| v.consensus().view());
+        let views =
+            self.honest().filter_map(|machine| machine.validator.as_ref()).map(|v| v.consensus().view());
         views.max().unwrap_or_default().max(self.checker.highest_view())
     }
 

@@ -49,7 +49,9 @@ pub(crate) fn check(files: &[PathBuf], kid: Option<KidArg>) -> Result<Output, Fa
             count += 1;
             let first = Failure::from(reasons.clone()).about(shown);
             refused.get_or_insert(first);
-            values.push(json!({ "file": file, "accepted": false, "rule": rule, "findings": all(reasons.findings()) }));
+            values.push(
+                json!({ "file": file, "accepted": false, "rule": rule, "findings": all(reasons.findings()) }),
+            );
         } else {
             values.push(json!({ "file": file, "accepted": true, "findings": all(findings.iter()) }));
         }
@@ -59,7 +61,11 @@ pub(crate) fn check(files: &[PathBuf], kid: Option<KidArg>) -> Result<Output, Fa
         1 => first,
         _ => Failure { message: format!("{} (and {} files more)", first.message, count - 1), ..first },
     });
-    Ok(Output { text, json: json!(values), failure: failure.map(|failure| Failure { exit: REFUSED, ..failure }) })
+    Ok(Output {
+        text,
+        json: json!(values),
+        failure: failure.map(|failure| Failure { exit: REFUSED, ..failure }),
+    })
 }
 
 fn all<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Value> {
@@ -71,7 +77,9 @@ fn all<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Value> {
 pub(crate) fn parties(files: &[PathBuf]) -> Result<Output, Failure> {
     let mut parties: BTreeMap<OrgNumber, (bool, String)> = BTreeMap::new();
     for file in files {
-        let Ok(accepted) = ehf::check(&read_file(file, FILE_BYTES_MAX)?, &Options::default()) else { continue };
+        let Ok(accepted) = ehf::check(&read_file(file, FILE_BYTES_MAX)?, &Options::default()) else {
+            continue;
+        };
         let invoice = accepted.invoice;
         for (party, buyer) in [(invoice.seller, false), (invoice.buyer, true)] {
             let entry = parties.entry(party.number).or_insert((false, registrable(&party.name)));
@@ -89,7 +97,8 @@ pub(crate) fn parties(files: &[PathBuf]) -> Result<Output, Failure> {
 
 /// A name as the register takes it: what it does not take becomes a space.
 fn registrable(name: &str) -> String {
-    let taken: String = name.chars().map(|c| if c.is_alphanumeric() || ".,&/'()+-".contains(c) { c } else { ' ' }).collect();
+    let taken: String =
+        name.chars().map(|c| if c.is_alphanumeric() || ".,&/'()+-".contains(c) { c } else { ' ' }).collect();
     let short: String = taken.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(70).collect();
     Name::new(short.trim()).map_or_else(|_| "unnamed".to_string(), |name| name.to_string())
 }
@@ -120,7 +129,8 @@ pub(crate) fn verify(args: &Args, files: &[PathBuf]) -> Result<Output, Failure> 
                 let step = error.step();
                 text.push_str(&format!("{shown}: does not hold\n"));
                 let message = format!("{shown}: step {step}: {error}");
-                values.push(json!({ "file": file, "holds": false, "step": step, "detail": error.to_string() }));
+                values
+                    .push(json!({ "file": file, "holds": false, "step": step, "detail": error.to_string() }));
                 failures.push(Failure { exit: UNPROVEN, rule: None, message });
             }
         }

@@ -8,6 +8,7 @@ use client::client::now;
 use client::invoice::today;
 use client::name;
 use client::payment_id::next_order;
+use client::report::many;
 use formats::bank::AccountNumber;
 use formats::camt::BankMessage;
 use formats::pain001::{self, Payment};
@@ -81,7 +82,9 @@ fn one_buyer(session: &mut Session<'_>, documents: &[DocumentId]) -> Result<OrgN
     }
     match buyers.first() {
         Some(first) if buyers.iter().all(|buyer| buyer == first) => Ok(*first),
-        _ => Err(Failure::usage("the documents have several buyers; order each buyer's from its own account")),
+        _ => {
+            Err(Failure::usage("the documents have several buyers; order each buyer's from its own account"))
+        }
     }
 }
 
@@ -104,13 +107,16 @@ fn order_one(
         let tried = bank::file(sender, account.clone(), record.due, now(), vec![payment.clone()]);
         pain001::write(&tried, terms.version.into()).map_err(|error| Failure::refused("F-ORDER", error))?;
     }
-    let done = session.act(signing, record.buyer, Operation::OrderPayment { document: id.clone(), amount }, turn)?;
+    let done =
+        session.act(signing, record.buyer, Operation::OrderPayment { document: id.clone(), amount }, turn)?;
     let now_stands = session.client().document(id)?;
     if now_stands.record().attempt != turn {
         let attempt = now_stands.record().attempt;
         return Err(Failure::refused(
             "L18",
-            format!("it was ordered by somebody else meanwhile, {attempt} times in all; see what the bank has"),
+            format!(
+                "it was ordered by somebody else meanwhile, {attempt} times in all; see what the bank has"
+            ),
         ));
     }
     Ok((Ordered { document: id.clone(), attempt: turn, due: record.due, payment }, done))
@@ -145,13 +151,15 @@ fn write_file(
     }
     if !fresh.is_empty() {
         let file = if elsewhere.is_empty() { whole } else { file(&fresh) };
-        let text = pain001::write(&file, terms.version.into()).map_err(|error| Failure::refused("F-ORDER", error))?;
+        let text = pain001::write(&file, terms.version.into())
+            .map_err(|error| Failure::refused("F-ORDER", error))?;
         // Before it is noted that this file carries them: it may not take another's place.
         if let Some(other) = other_file(terms.out, &file.message_id) {
             let message = format!("{} holds {other}; name another file with --out", terms.out.display());
             return Err(Failure::usage(message));
         }
-        let named: Vec<(DocumentId, u32)> = fresh.iter().map(|one| (one.document.clone(), one.attempt)).collect();
+        let named: Vec<(DocumentId, u32)> =
+            fresh.iter().map(|one| (one.document.clone(), one.attempt)).collect();
         for note in bank::notes(&file, &named) {
             archive.note(&note)?;
         }
@@ -159,12 +167,12 @@ fn write_file(
     }
     if let Some(first) = elsewhere.first() {
         let message = format!(
-            "{} of the payments went to the bank before ({first}) and are not written again; wait for its answer",
-            elsewhere.len()
+            "{} went to the bank before ({first}) and must not go there again; wait for its answer",
+            many(elsewhere.len() as u64, "payment")
         );
         return Err(Failure::refused("F-ORDER", message));
     }
-    Ok(Some(format!("for the bank: {} payments in {}", fresh.len(), terms.out.display())))
+    Ok(Some(format!("for the bank: {} in {}", many(fresh.len() as u64, "payment"), terms.out.display())))
 }
 
 /// What lies at the path, if it is not the same order written before.
@@ -176,7 +184,10 @@ fn other_file(path: &Path, message_id: &str) -> Option<String> {
         return None;
     }
     let id = text.split_once("<MsgId>").and_then(|(_, rest)| rest.split_once("</MsgId>")).map(|(id, _)| id);
-    Some(id.map_or_else(|| "something else".to_string(), |id| format!("order {}", id.chars().take(35).collect::<String>())))
+    Some(id.map_or_else(
+        || "something else".to_string(),
+        |id| format!("order {}", id.chars().take(35).collect::<String>()),
+    ))
 }
 
 pub(crate) fn settle(

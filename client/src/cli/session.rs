@@ -130,7 +130,9 @@ impl<'a> Session<'a> {
     /// The entity that genesis names for one of the keys.
     fn signer(&self, keys: &[Key]) -> Option<OrgNumber> {
         let granted = &self.client.genesis().keys;
-        keys.iter().find_map(|key| granted.iter().find(|known| known.key == key.public())).map(|known| known.entity)
+        keys.iter()
+            .find_map(|key| granted.iter().find(|known| known.key == key.public()))
+            .map(|known| known.entity)
     }
 
     /// One transaction and its receipt, for people and programs.

@@ -43,7 +43,9 @@ pub(crate) fn public_key(text: &str) -> Result<PublicKey, String> {
     if let Some(digest) = Digest::from_hex(text) {
         return Ok(PublicKey(digest.0));
     }
-    Key::load(Path::new(text)).map(|key| key.public()).map_err(|error| format!("neither 64 hex digits nor a key: {error}"))
+    Key::load(Path::new(text))
+        .map(|key| key.public())
+        .map_err(|error| format!("neither 64 hex digits nor a key: {error}"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

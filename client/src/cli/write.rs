@@ -13,9 +13,7 @@ use ledger::entity::OrgNumber;
 use ledger::entry::Regime;
 use ledger::signature::PublicKey;
 use ledger::time::{Date, Period};
-use ledger::transaction::{
-    Books, DocumentId, LINES_MAX, Mandate, NewEntity, NewKey, OpeningLine, Operation,
-};
+use ledger::transaction::{Books, DocumentId, LINES_MAX, Mandate, NewEntity, NewKey, OpeningLine, Operation};
 
 use super::session::{FILE_BYTES_MAX, Session, read_file};
 use super::values::RegimeArg;
@@ -59,9 +57,11 @@ pub(crate) fn revoke(
     entity: Option<OrgNumber>,
     signing: &Signing,
 ) -> Result<Output, Failure> {
-    let known = session.client().genesis().keys.iter().find(|known| known.key == key).map(|known| known.entity);
+    let known =
+        session.client().genesis().keys.iter().find(|known| known.key == key).map(|known| known.entity);
     let concerned = entity.or(known).or(signing.submitter);
-    let concerned = concerned.ok_or_else(|| Failure::usage("give --entity ORG, who answers for the key's holder"))?;
+    let concerned =
+        concerned.ok_or_else(|| Failure::usage("give --entity ORG, who answers for the key's holder"))?;
     let done = session.act(signing, concerned, Operation::RevokeKey { key }, 0)?;
     Ok(session.done(&done))
 }
@@ -80,7 +80,9 @@ pub(crate) fn open_books(
     let date = match (date, from) {
         (Some(date), _) => date,
         (None, Some(period)) => first_day(period)?,
-        (None, None) => return Err(Failure::refused("L17", format!("entity {entity} keeps no books in this ledger"))),
+        (None, None) => {
+            return Err(Failure::refused("L17", format!("entity {entity} keeps no books in this ledger")));
+        }
     };
     let done = session.act(signing, entity, Operation::OpenBooks { entity, date, lines }, 0)?;
     Ok(session.done(&done))
@@ -99,7 +101,9 @@ fn opening(text: &str) -> Result<Vec<OpeningLine>, String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let refuse = |what: &str| format!("line {}: {what}; write account;amount, such as 2.10.320;50000000.00", number + 1);
+        let refuse = |what: &str| {
+            format!("line {}: {what}; write account;amount, such as 2.10.320;50000000.00", number + 1)
+        };
         let (account, amount) = line.split_once(';').ok_or_else(|| refuse("no semicolon"))?;
         if lines.is_empty() && amount.chars().any(char::is_alphabetic) {
             continue;
@@ -116,7 +120,8 @@ fn opening(text: &str) -> Result<Vec<OpeningLine>, String> {
 
 /// `-12500.50`, and as it stands in Norwegian sheets: `-12 500,50`.
 fn amount_of(text: &str) -> Option<Amount> {
-    let plain: String = text.chars().filter(|c| !c.is_whitespace()).map(|c| if c == ',' { '.' } else { c }).collect();
+    let plain: String =
+        text.chars().filter(|c| !c.is_whitespace()).map(|c| if c == ',' { '.' } else { c }).collect();
     Amount::from_decimal(&plain.replace('\u{2212}', "-"))
 }
 
@@ -150,7 +155,8 @@ pub(crate) fn submit(
     let kid = session.entity(seller).map_err(about)?.record().entity.kid;
     let kind = session.entity(buyer).map_err(about)?.record().entity.kind;
     // Whether the reference must be a KID is known only now.
-    let accepted = ehf::check(&bytes, &Options { kid: Some(kid) }).map_err(|refused| about(refused.into()))?;
+    let accepted =
+        ehf::check(&bytes, &Options { kid: Some(kid) }).map_err(|refused| about(refused.into()))?;
     let terms = Terms {
         date: terms.date.unwrap_or_else(|| today(now())),
         coding: terms.coding,
@@ -163,17 +169,27 @@ pub(crate) fn submit(
     let mut output = session.done(&done);
     if !session.brief() {
         for finding in &accepted.findings {
-            output.text.push_str(&format!("note {}: {} (at {})\n", finding.rule, finding.message, finding.place));
+            output
+                .text
+                .push_str(&format!("note {}: {} (at {})\n", finding.rule, finding.message, finding.place));
         }
     }
     Ok(output)
 }
 
-pub(crate) fn attest(session: &mut Session<'_>, id: &DocumentId, signing: &Signing) -> Result<Output, Failure> {
+pub(crate) fn attest(
+    session: &mut Session<'_>,
+    id: &DocumentId,
+    signing: &Signing,
+) -> Result<Output, Failure> {
     step(session, id, signing, |document| Operation::Attest { document })
 }
 
-pub(crate) fn approve(session: &mut Session<'_>, id: &DocumentId, signing: &Signing) -> Result<Output, Failure> {
+pub(crate) fn approve(
+    session: &mut Session<'_>,
+    id: &DocumentId,
+    signing: &Signing,
+) -> Result<Output, Failure> {
     step(session, id, signing, |document| Operation::Approve { document })
 }
 
@@ -196,7 +212,8 @@ mod tests {
     fn l20_an_opening_balance_reads_as_sheets_write_it() {
         let text = "\u{feff}konto;beløp\n# eiendeler\n2.10.320;50 000 000,00\n\n2.35.200; -9000000.50\r\n2.5990.000;\u{2212}40999999,5\n";
         let lines = opening(text).unwrap();
-        let shown: Vec<String> = lines.iter().map(|line| format!("{} {}", line.account, line.amount)).collect();
+        let shown: Vec<String> =
+            lines.iter().map(|line| format!("{} {}", line.account, line.amount)).collect();
         assert_eq!(shown, ["2.10.320 50 000 000,00", "2.35.200 -9 000 000,50", "2.5990.000 -40 999 999,50"]);
         for (wrong, says) in [
             ("", "0 lines"),

@@ -25,15 +25,17 @@ use ledger::entity::{EntityKind, Name, OrgNumber};
 use ledger::genesis::Genesis;
 use ledger::postings::chained;
 use ledger::receipt::Receipt;
-use ledger::records::{AccountRecord, DocumentRecord, EntityRecord, PaymentRecord, PeriodRecord, SeriesRecord};
+use ledger::records::{
+    AccountRecord, DocumentRecord, EntityRecord, PaymentRecord, PeriodRecord, SeriesRecord,
+};
 use ledger::refusal::Refusal;
 use ledger::registers::Stored;
 use ledger::signature::PublicKey;
 use ledger::state_proof::{RecordPath, SealProof, StateProof, StateProofs};
 use ledger::time::{Date, Period, Timestamp};
 use ledger::transaction::{
-    Books, DocumentId, InvoiceNumber, KidRule, Mandate, NewEntity, NewKey, PaymentId, Role, SignedTransaction,
-    TransactionId,
+    Books, DocumentId, InvoiceNumber, KidRule, Mandate, NewEntity, NewKey, PaymentId, Role,
+    SignedTransaction, TransactionId,
 };
 use ledger::tree::{self, leaf_hash};
 use serde_json::{Value, json};
@@ -277,13 +279,18 @@ impl Node {
     /// The true answer, as `(status, JSON)`; text stands in a JSON string.
     pub fn answer(&mut self, path: &str, query: &str, body: &Value) -> (u16, Value) {
         let term = |name: &str| {
-            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_string()
+            query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+                .unwrap_or_default()
+                .to_string()
         };
         let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
         let found = match parts[..] {
             ["transactions"] => {
                 let texts = body["transactions"].as_array().unwrap().clone();
-                let results: Vec<Value> = texts.iter().map(|text| self.submit(text.as_str().unwrap())).collect();
+                let results: Vec<Value> =
+                    texts.iter().map(|text| self.submit(text.as_str().unwrap())).collect();
                 Some(json!({ "transactions": results }))
             }
             ["transactions", id, "receipt"] => {
@@ -309,21 +316,30 @@ impl Node {
                 let id = DocumentId { seller: org(seller), number, issued: Date::parse(issued).unwrap() };
                 self.proof::<DocumentRecord>(&id).map(|proof| json!({ "proof": proof }))
             }
-            ["entities", entity, "accounts"] => self.accounts(org(entity), Period::parse(&term("period")).unwrap()),
+            ["entities", entity, "accounts"] => {
+                self.accounts(org(entity), Period::parse(&term("period")).unwrap())
+            }
             ["entities", entity, "accounts", account, "postings"] => {
                 let (entity, account) = (org(entity), Account::parse(account).unwrap());
                 let from = term("from").parse().unwrap_or(0);
                 self.postings(entity, account, Period::parse(&term("period")).unwrap(), from)
             }
             ["entities", entity, "journal"] => {
-                let part = (term("year").parse().unwrap(), term("from").parse().unwrap(), term("limit").parse().unwrap());
+                let part = (
+                    term("year").parse().unwrap(),
+                    term("from").parse().unwrap(),
+                    term("limit").parse().unwrap(),
+                );
                 self.journal(org(entity), part)
             }
             _ => None,
         };
         match found {
             Some(value) => (200, value),
-            None => (404, json!({ "title": "nothing stands there", "status": 404, "detail": format!("{path} is not there") })),
+            None => (
+                404,
+                json!({ "title": "nothing stands there", "status": 404, "detail": format!("{path} is not there") }),
+            ),
         }
     }
 
@@ -341,7 +357,8 @@ impl Node {
         let mut all = Vec::new();
         for (leaf, entry) in self.entries() {
             if entry.entity == entity && entry.date.period() == period {
-                let own = chained(&entry, LeafIndex(leaf)).filter(|posting| posting.posting.account == account);
+                let own =
+                    chained(&entry, LeafIndex(leaf)).filter(|posting| posting.posting.account == account);
                 all.extend(own.map(|posting| json!({ "bytes": STANDARD.encode(codec::encode(&posting)) })));
             }
         }

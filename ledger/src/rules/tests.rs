@@ -27,7 +27,6 @@ mod documents;
 mod parties;
 mod payments;
 mod properties;
-mod review;
 mod transcript;
 
 pub(crate) const CODES: &str = include_str!("../../../node/genesis/codes.txt");

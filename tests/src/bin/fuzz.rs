@@ -66,7 +66,8 @@ fn main() -> ExitCode {
             });
         }
     });
-    let [sieges, bites, read, failed] = [next, bites, read, failed].map(|count| count.load(Ordering::Relaxed));
+    let [sieges, bites, read, failed] =
+        [next, bites, read, failed].map(|count| count.load(Ordering::Relaxed));
     println!("{sieges} sieges, {bites} bites, {read} read as what they pretend to be, {failed} failed");
     if let Some(peak) = address_space_peak() {
         println!("address space at most {} MiB", peak >> 20);

@@ -53,7 +53,12 @@ fn main() -> ExitCode {
                         }
                     }
                     if (number + 1).is_multiple_of(50) {
-                        println!("{} seeds, {} failed, {} s", number + 1, total.1.len(), began.elapsed().as_secs());
+                        println!(
+                            "{} seeds, {} failed, {} s",
+                            number + 1,
+                            total.1.len(),
+                            began.elapsed().as_secs()
+                        );
                     }
                 }
             });

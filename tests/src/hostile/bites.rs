@@ -40,7 +40,10 @@ impl Siege {
             assert!(alone.rule().starts_with('L') && !alone.to_string().is_empty());
         }
         let again = ledger.verify(&Parent::Finalized, proposed.staged.block());
-        assert!(again.is_ok_and(|again| again.leaves() == proposed.staged.leaves()), "a block refused by its maker");
+        assert!(
+            again.is_ok_and(|again| again.leaves() == proposed.staged.leaves()),
+            "a block refused by its maker"
+        );
     }
 
     fn number(&mut self) -> u64 {
@@ -109,9 +112,11 @@ impl Siege {
         let finalized = &self.world.disk(1).finalized;
         let mut header = match finalized.last() {
             Some(last) => last.block.header.clone(),
-            None => self.world.validator(1).map(|v| v.ledger().genesis_header().clone()).unwrap_or_else(|| {
-                unreachable!("the besieged do not crash")
-            }),
+            None => self
+                .world
+                .validator(1)
+                .map(|v| v.ledger().genesis_header().clone())
+                .unwrap_or_else(|| unreachable!("the besieged do not crash")),
         };
         header.parent = header.hash();
         header.parent_view = header.view;

@@ -87,7 +87,10 @@ impl World {
                     self.tell(|| {
                         let header = staged.header();
                         let count = staged.block().transactions().len();
-                        format!("#{at} posts height {} of view {}, {count} transactions", header.height, header.view)
+                        format!(
+                            "#{at} posts height {} of view {}, {count} transactions",
+                            header.height, header.view
+                        )
                     });
                 }
                 Action::PersistEvidence(evidence) if honest => {

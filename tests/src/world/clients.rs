@@ -171,13 +171,18 @@ impl World {
                 for step in &client.life.steps[..client.step] {
                     let id = self.verified(step).id();
                     let leaf = self.checker.acknowledged().get(&id).copied();
-                    let found = ledger.lookup(&step.transaction.id).map(|found| (found.transaction, Some(found.leaf)));
+                    let found = ledger
+                        .lookup(&step.transaction.id)
+                        .map(|found| (found.transaction, Some(found.leaf)));
                     assert_eq!(found, Some((id, leaf)), "#{at}: an acknowledged transaction");
                 }
                 if client.life.refusable {
                     let id = self.verified(&client.life.steps[0]).id();
                     let found = ledger.lookup(&client.life.steps[0].transaction.id);
-                    assert!(found.is_none_or(|found| found.transaction != id), "#{at} posted {id}, to be refused");
+                    assert!(
+                        found.is_none_or(|found| found.transaction != id),
+                        "#{at} posted {id}, to be refused"
+                    );
                 }
             }
         }
@@ -194,19 +199,22 @@ impl World {
         let honest: Vec<usize> =
             (0..self.machines.len()).filter(|at| self.machines[*at].character == Character::Honest).collect();
         let at = honest[self.random.index(honest.len())];
-        let Some(certified) = self.machines[at].validator.as_ref().and_then(|v| v.certified().cloned()) else {
+        let Some(certified) = self.machines[at].validator.as_ref().and_then(|v| v.certified().cloned())
+        else {
             assert!(self.checker.acknowledged().is_empty(), "acknowledged without a certified checkpoint");
             return;
         };
         let trust = &self.chain.trust;
-        let checkpoint = Checkpoint { origin: trust.origin().into(), size: certified.size, root: certified.root };
+        let checkpoint =
+            Checkpoint { origin: trust.origin().into(), size: certified.size, root: certified.root };
         let note = CertifiedCheckpoint::assemble(checkpoint, &certified.cosignatures, trust);
         let note = note.expect("a certified checkpoint has a quorum");
         let leaves = &self.machines[at].disk.leaves[..certified.size as usize];
         let hashes = leaf_hashes(leaves);
         for (id, leaf) in self.checker.acknowledged() {
             let place = leaf.0 as usize;
-            let receipt = Receipt::new(leaves[place].clone(), *leaf, path(place, &hashes), note.clone(), None);
+            let receipt =
+                Receipt::new(leaves[place].clone(), *leaf, path(place, &hashes), note.clone(), None);
             let text = receipt.to_text();
             let read = Receipt::parse_bytes(text.as_bytes()).expect("a receipt reads back");
             assert_eq!(read, receipt);

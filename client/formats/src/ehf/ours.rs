@@ -10,7 +10,7 @@ use ledger::transaction::{InvoiceNumber, KidRule};
 
 use super::Options;
 use super::arithmetic::{Figures, product};
-use super::check::{Check, is_vat, kr, normal, quote};
+use super::check::{Check, amount, is_vat, kr, normal, quote};
 use super::structure::unbooked;
 use crate::bank::{AccountNumber, Kid};
 use crate::decimal::Decimal;
@@ -22,6 +22,7 @@ pub(super) fn check(check: &mut Check<'_>, figures: &Figures<'_>, options: &Opti
     number(check);
     register(check, figures);
     vat(check, figures);
+    rounding(check);
     payment(check, options);
 }
 
@@ -175,6 +176,15 @@ fn exact(base: Amount, percent: &Decimal) -> i128 {
     let magnitude =
         Decimal::from_ore(i128::from(base.magnitude())).mul(percent).per_cent().round_to_ore().unwrap_or(0);
     if base.0 < 0 { -magnitude } else { magnitude }
+}
+
+fn rounding(check: &mut Check<'_>) {
+    let Some(element) = check.root.first("cac:LegalMonetaryTotal/cbc:PayableRoundingAmount") else { return };
+    if let Some(rounding) = amount(Some(element))
+        && rounding.magnitude() >= 100
+    {
+        check.refuse("F-ROUNDING", element, format_args!("a rounding of {rounding} is a krone or more"));
+    }
 }
 
 fn payment(check: &mut Check<'_>, options: &Options) {

@@ -563,3 +563,13 @@ pub(super) fn unbooked(code: &str) -> Option<&'static str> {
         _ => "unknown",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SINGLE;
+
+    #[test]
+    fn the_list_of_single_elements_is_sorted_and_fits_the_mask() {
+        assert!(SINGLE.is_sorted() && SINGLE.len() <= 64);
+    }
+}

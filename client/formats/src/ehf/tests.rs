@@ -347,6 +347,12 @@ fn f_rounding_is_noted_and_booked_as_stated() {
 }
 
 #[test]
+fn f_rounding_of_a_krone_is_no_rounding() {
+    let text = changed(FOOD, &[(">-0.04<", ">-1.04<"), (">10966.00<", ">10965.00<")]);
+    assert_eq!(refusal(&text).first().rule, "F-ROUNDING");
+}
+
+#[test]
 fn f_currency_f_party_f_number_and_f_vat_refuse_what_is_not_booked_here() {
     let first = |changes: &[(&str, &str)]| refusal(&changed(CLEANING, changes)).first().to_string();
     let eur = first(&[("NOK", "EUR")]);
