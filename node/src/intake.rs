@@ -167,7 +167,12 @@ impl Intake {
     ///
     /// # Errors
     /// [`BodyError`].
-    pub fn proposal(&self, block: Block, justification: Justification, vote: Vote) -> Result<Event, BodyError> {
+    pub fn proposal(
+        &self,
+        block: Block,
+        justification: Justification,
+        vote: Vote,
+    ) -> Result<Event, BodyError> {
         Ok(Event::Proposal { block: self.block(block)?, justification, vote })
     }
 

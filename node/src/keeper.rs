@@ -127,7 +127,12 @@ impl Keeper {
         let transactions: Vec<TransactionId> = staged.block().transactions().iter().map(|t| t.id()).collect();
         let journal: Vec<JournalRow> = staged
             .entries()
-            .map(|(leaf, entry, booked)| JournalRow { entity: booked.entity, voucher: booked.voucher, leaf, entry })
+            .map(|(leaf, entry, booked)| JournalRow {
+                entity: booked.entity,
+                voucher: booked.voucher,
+                leaf,
+                entry,
+            })
             .collect();
         let postings: Vec<PostingRow> = staged
             .postings()

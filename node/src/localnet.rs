@@ -151,17 +151,18 @@ fn operators(count: usize) -> Vec<(String, PlannedEntity)> {
         (label.to_string(), PlannedEntity { number, kind, name, sector, books_from, kid: None })
     });
     // Numbers from a range that the register of organisations does not use, with valid check digits.
-    let others = (700_000_000..).filter(|number| OrgNumber::new(*number).is_ok()).zip(5..).map(|(number, n)| {
-        let entity = PlannedEntity {
-            number: number.to_string(),
-            kind: "municipality".into(),
-            name: format!("Kommune {n}"),
-            sector: 650,
-            books_from: Some(BOOKS_FROM.into()),
-            kid: None,
-        };
-        (format!("kommune{n}"), entity)
-    });
+    let others =
+        (700_000_000..).filter(|number| OrgNumber::new(*number).is_ok()).zip(5..).map(|(number, n)| {
+            let entity = PlannedEntity {
+                number: number.to_string(),
+                kind: "municipality".into(),
+                name: format!("Kommune {n}"),
+                sector: 650,
+                books_from: Some(BOOKS_FROM.into()),
+                kid: None,
+            };
+            (format!("kommune{n}"), entity)
+        });
     named.chain(others).take(count).collect()
 }
 

@@ -140,7 +140,11 @@ fn organisation(place: &'static str, text: &str) -> Result<OrgNumber, PlanError>
 }
 
 fn public_key(place: &'static str, text: &str) -> Result<PublicKey, PlanError> {
-    value(place, text, Digest::from_hex(text).map(|key| PublicKey(key.0)).ok_or("needs 64 lower-case hex digits"))
+    value(
+        place,
+        text,
+        Digest::from_hex(text).map(|key| PublicKey(key.0)).ok_or("needs 64 lower-case hex digits"),
+    )
 }
 
 fn kind(text: &str) -> Result<EntityKind, PlanError> {
@@ -203,8 +207,7 @@ impl PlannedKey {
         let entity = organisation("key.entity", &self.entity)?;
         let from = value("key.from", &self.from, Date::parse(&self.from))?;
         let to = self.to.as_ref().map_or(Ok(Date::MAX), |to| value("key.to", to, Date::parse(to)))?;
-        let mandates =
-            self.roles.iter().map(|text| Ok(Mandate { entity, role: role(text)?, from, to }));
+        let mandates = self.roles.iter().map(|text| Ok(Mandate { entity, role: role(text)?, from, to }));
         Ok(NewKey {
             key: public_key("key.key", &self.key)?,
             entity,
@@ -233,7 +236,8 @@ impl Plan {
     /// # Errors
     /// [`PlanError`].
     pub fn to_genesis(&self) -> Result<Genesis, PlanError> {
-        let named = |file: &Option<PathBuf>, own: &str| file.as_ref().map_or(Ok(own.into()), |path| read(path));
+        let named =
+            |file: &Option<PathBuf>, own: &str| file.as_ref().map_or(Ok(own.into()), |path| read(path));
         let validators = self
             .validator
             .iter()

@@ -33,7 +33,9 @@ pub enum RecoverError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A stored block does not lead to the books that its header names.
-    #[error("stored block at height {height}: {source}; this program books otherwise than the one that wrote it, or the disk is damaged: restore the data directory or start over with an empty one")]
+    #[error(
+        "stored block at height {height}: {source}; this program books otherwise than the one that wrote it, or the disk is damaged: restore the data directory or start over with an empty one"
+    )]
     Replay {
         /// Its height.
         height: Height,

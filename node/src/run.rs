@@ -22,7 +22,9 @@ use ledger::transaction::TransactionError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::cosigning::Cosignature;
-use crate::handle::{Identity, NodeHandle, POSTED_MAX, Posted, QUERIES_MAX, Query, SUBMISSIONS_MAX, Submission};
+use crate::handle::{
+    Identity, NodeHandle, POSTED_MAX, Posted, QUERIES_MAX, Query, SUBMISSIONS_MAX, Submission,
+};
 use crate::intake::Intake;
 use crate::keeper::Keeper;
 use crate::keys::Keys;
@@ -186,7 +188,8 @@ async fn check_submissions(
                 match result {
                     Ok(transaction) => {
                         let request = callers.add(reply);
-                        if events.blocking_send(Event::Submit { request, transaction, until_posted }).is_err() {
+                        if events.blocking_send(Event::Submit { request, transaction, until_posted }).is_err()
+                        {
                             return;
                         }
                     }
@@ -280,7 +283,9 @@ fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
             Some(Event::Blocks { from, blocks: intake.finalized(blocks) })
         }
         NetworkEvent::Unanswered { from } => Some(Event::Unanswered { from }),
-        NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Cosignatures { .. } => None,
+        NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Cosignatures { .. } => {
+            None
+        }
     }
 }
 
@@ -380,7 +385,8 @@ impl Loop {
             Action::Send { to: To::One(peer), message } => self.network.send(peer, message),
             Action::SendCosignatures { to, cosignatures } => self.network.send_cosignatures(to, cosignatures),
             Action::Spread(transactions) => {
-                self.network.gossip_transactions(transactions.iter().map(|t| codec::encode(t.signed())).collect());
+                self.network
+                    .gossip_transactions(transactions.iter().map(|t| codec::encode(t.signed())).collect());
             }
             Action::FetchBlock { from, block } => self.network.request_block(from, block),
             Action::FetchBlocks { from, height } => self.network.request_blocks(from, height),
@@ -397,7 +403,10 @@ impl Loop {
                 });
             }
             Action::Halt(reason) => {
-                tracing::error!(?reason, "stopped voting for good: see the operations page on contradictory certificates");
+                tracing::error!(
+                    ?reason,
+                    "stopped voting for good: see the operations page on contradictory certificates"
+                );
                 self.health.send_modify(|health| health.halted = true);
             }
             Action::PersistVote(_)

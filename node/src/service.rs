@@ -153,7 +153,8 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let validator = Validator::new(settings, Some(me), recovered, run::now());
 
     let members = (0..).zip(&set.validators).zip(addresses);
-    let members = members.map(|((index, v), addresses)| Member { index, key: v.peer_key, addresses }).collect();
+    let members =
+        members.map(|((index, v), addresses)| Member { index, key: v.peer_key, addresses }).collect();
     let network = NetworkConfig { chain: *trust.chain(), listen: config.network.listen.clone() };
     let (network, from_network) = Network::start(network, keys.peer_keypair(), members).await?;
 

@@ -15,7 +15,9 @@ mod sync;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use consensus::event::{Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, To};
+use consensus::event::{
+    Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, To,
+};
 use consensus::machine::{Config, Consensus, Restored, Start};
 use ledger::block::{BlockHash, Height, LeafIndex, VerifiedBlock, View};
 use ledger::books::{Ledger, Slot, Staged};
@@ -254,7 +256,12 @@ pub struct Validator {
 
 impl Validator {
     /// A validator (or, without an index, a follower) as its disk left it, and what it must do first.
-    pub fn new(settings: Settings, me: Option<u16>, recovered: Recovered, now: Timestamp) -> (Self, Vec<Action>) {
+    pub fn new(
+        settings: Settings,
+        me: Option<u16>,
+        recovered: Recovered,
+        now: Timestamp,
+    ) -> (Self, Vec<Action>) {
         let Recovered { ledger, trust, consensus, blocks, certified } = recovered;
         let set = ledger.validators().clone();
         let start = Start {
@@ -382,7 +389,13 @@ impl Validator {
         self.faults
     }
 
-    fn on_submit(&mut self, now: Timestamp, request: RequestId, transaction: VerifiedTransaction, until_posted: bool) {
+    fn on_submit(
+        &mut self,
+        now: Timestamp,
+        request: RequestId,
+        transaction: VerifiedTransaction,
+        until_posted: bool,
+    ) {
         let id = transaction.id();
         if !self.pool.contains(&id) {
             match self.ledger.check(&transaction, now) {
@@ -694,7 +707,8 @@ impl Validator {
         self.retry_requests(now);
         if later(self.respread_at, STALE_MS) <= now {
             self.respread_at = now;
-            let stale = self.pool.iter().filter(|waiting| waiting.ours && later(waiting.since, STALE_MS) <= now);
+            let stale =
+                self.pool.iter().filter(|waiting| waiting.ours && later(waiting.since, STALE_MS) <= now);
             let stale: Vec<VerifiedTransaction> =
                 stale.take(RESPREAD_MAX).map(|waiting| waiting.transaction.clone()).collect();
             if !stale.is_empty() {

@@ -172,7 +172,8 @@ struct Machine {
     disk: Disk,
     skew_ms: i64,
     turn_at: Option<u64>,
-    doom: Option<Moment>,
+    // After so many more durable steps.
+    doom: Option<(u32, Moment)>,
     forgetful: bool,
 }
 
@@ -231,6 +232,11 @@ impl World {
     /// Four validators of which the first tells lies, in calm weather.
     pub fn besieged(seed: u64) -> Self {
         Self::build(seed, Random::new(seed), 4, &[Character::Liar])
+    }
+
+    /// Four validators of which the first runs twice with the same keys, in calm weather.
+    pub fn twinned(seed: u64) -> Self {
+        Self::build(seed, Random::new(seed), 4, &[Character::Twin])
     }
 
     /// The chain it is played on.
@@ -360,7 +366,22 @@ impl World {
 
     /// Crashes a machine at the next such moment that comes; it restarts a while later.
     pub fn crash(&mut self, at: usize, moment: Moment) {
-        self.machines[at].doom = Some(moment);
+        self.crash_after(at, 0, moment);
+    }
+
+    /// Crashes a machine at such a moment after so many more steps that keep something.
+    pub fn crash_after(&mut self, at: usize, steps: u32, moment: Moment) {
+        self.machines[at].doom = Some((steps, moment));
+    }
+
+    /// The power goes, for everybody at once.
+    pub fn black_out(&mut self) {
+        (0..self.machines.len()).for_each(|at| self.crash_now(at, 0));
+    }
+
+    /// How much has happened: packets, turns, clients' waits.
+    pub fn happenings(&self) -> u64 {
+        self.serial
     }
 
     /// From now on a machine's disk loses its own votes in every crash, which no correct validator's
@@ -552,7 +573,7 @@ impl World {
             0 => self.crash_now(at, 0),
             1 => {
                 let moments = [Moment::BeforePersist, Moment::BeforeSend, Moment::MidSend];
-                self.machines[at].doom = Some(moments[self.random.index(3)]);
+                self.machines[at].doom = Some((0, moments[self.random.index(3)]));
             }
             2 => {
                 let most = [200, 1500, 10_000][self.random.index(3)];
@@ -563,7 +584,7 @@ impl World {
             }
             3 if self.random.permille(100) => {
                 // The power goes for everybody.
-                (0..self.machines.len()).for_each(|at| self.crash_now(at, 0));
+                self.black_out();
             }
             _ => {}
         }

@@ -202,9 +202,11 @@ impl Validator {
             let gap = parent_view.0.saturating_add(1)..view.0;
             let length = gap.end.saturating_sub(gap.start);
             let skipped = usize::try_from(length).is_ok_and(|length| length == synced.skips.len())
-                && synced.skips.iter().zip(gap).all(|(skip, view)| {
-                    skip.statement == Statement::Nullify { view: View(view) }
-                });
+                && synced
+                    .skips
+                    .iter()
+                    .zip(gap)
+                    .all(|(skip, view)| skip.statement == Statement::Nullify { view: View(view) });
             let finalized = synced
                 .finalization
                 .as_ref()
@@ -212,7 +214,8 @@ impl Validator {
             if !(follows && notarized && skipped && finalized) {
                 return false;
             }
-            let certificates = [&synced.notarization].into_iter().chain(&synced.skips).chain(&synced.finalization);
+            let certificates =
+                [&synced.notarization].into_iter().chain(&synced.skips).chain(&synced.finalization);
             for certificate in certificates {
                 if !self.holds(certificate) {
                     return false;

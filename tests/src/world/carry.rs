@@ -43,7 +43,13 @@ impl World {
         let urgent = machine.disk.gather(&actions, &mut machine.pending);
         let mut moment = None;
         if urgent {
-            moment = machine.doom.take();
+            moment = match machine.doom.take() {
+                Some((0, moment)) => Some(moment),
+                later => {
+                    machine.doom = later.map(|(steps, moment)| (steps - 1, moment));
+                    None
+                }
+            };
             if self.random.permille(self.crash_permille) {
                 let moments = [Moment::BeforePersist, Moment::BeforeSend, Moment::MidSend];
                 moment = Some(moments[self.random.index(3)]);
