@@ -15,7 +15,7 @@ use ledger::digest::Digest;
 use ledger::entity::EntityKind;
 use ledger::entry::{Rate, Regime};
 use ledger::genesis::Genesis;
-use ledger::records::{CodeList, CodeRecord};
+use ledger::records::{CodeList, CodeRecord, OutputCode};
 use ledger::time::{Date, Timestamp};
 use ledger::transaction::Operation;
 
@@ -83,7 +83,9 @@ pub fn prepare(
     archive: &Archive,
 ) -> Result<Operation, PrepareError> {
     let invoice = &accepted.invoice;
-    let vat = |category, rate| vat_code(genesis, buyer, terms.regime, invoice.tax_date(), category, rate);
+    let outputs = &genesis.parameters.outputs;
+    let treatment = Treatment { buyer, wanted: terms.regime, day: invoice.tax_date() };
+    let vat = |category, rate| vat_code(&genesis.codes, outputs, treatment, category, rate);
     let plan = |content, payee| Plan { date: terms.date, default: terms.coding, vat: &vat, content, payee };
     // What cannot be booked leaves no trace in the archive.
     ehf::document(invoice, &plan(Digest::default(), Digest::default()))?;
@@ -104,23 +106,31 @@ pub fn prepare(
     Ok(Operation::RegisterDocument(ehf::document(invoice, &plan(content, payee))?))
 }
 
-/// The buyer's code and treatment for a category and rate of a document: among the codes that may
-/// stand on a document between two entities, the one of that rate on that day.
-fn vat_code(
-    genesis: &Genesis,
+/// Who treats VAT, how, and when.
+#[derive(Clone, Copy)]
+struct Treatment {
     buyer: EntityKind,
     wanted: Option<Regime>,
     day: Date,
+}
+
+/// The buyer's code and treatment for a category and rate of a document: among the codes that may
+/// stand on a document between two entities, the one of that rate on that day.
+fn vat_code(
+    codes: &[CodeRecord],
+    outputs: &[OutputCode],
+    Treatment { buyer, wanted, day }: Treatment,
     category: Category,
     rate: Rate,
 ) -> Option<(u16, Regime)> {
-    let standard = category == Category::Standard;
+    let rate = if category == Category::Standard { rate } else { Rate(0) };
     let in_force = |code: u16| {
-        let mut codes = genesis.codes.iter();
-        codes.find(|record| record.list == CodeList::Vat && record.code == code && record.valid_on(day))
+        codes
+            .iter()
+            .find(|record| record.list == CodeList::Vat && record.code == code && record.valid_on(day))
     };
-    let fits = |record: &&CodeRecord| record.rate.unwrap_or(Rate(0)) == if standard { rate } else { Rate(0) };
-    let record = genesis.parameters.outputs.iter().find_map(|row| in_force(row.input).filter(fits))?;
+    let fits = |record: &&CodeRecord| record.rate.unwrap_or(Rate(0)) == rate;
+    let record = outputs.iter().find_map(|row| in_force(row.input).filter(fits))?;
     let regime = wanted.unwrap_or_else(|| usual_regime(buyer));
     let allowed = match regime {
         Regime::Cost => true,
@@ -144,5 +154,42 @@ mod tests {
         assert_eq!(today(Timestamp(1_772_578_799_000)).to_string(), "2026-03-03");
         assert_eq!(today(Timestamp(1_772_578_800_000)).to_string(), "2026-03-04");
         assert_eq!(Timestamp(1_772_578_799_000).date().to_string(), "2026-03-04");
+    }
+    #[test]
+    fn l4_vat_has_the_code_of_its_rate_on_the_day_and_the_buyers_usual_treatment() {
+        let codes = ledger::codes::parse(include_str!("../../node/genesis/codes.txt")).unwrap();
+        let outputs = ledger::booking::parse(include_str!("../../node/genesis/booking.txt")).unwrap().outputs;
+        let code = |buyer, wanted, day: &str, category, rate| {
+            let treatment = Treatment { buyer, wanted, day: Date::parse(day).unwrap() };
+            vat_code(&codes, &outputs, treatment, category, Rate(rate))
+        };
+        let (town, today) = (EntityKind::Municipality, "2026-05-04");
+        for (kind, regime) in [
+            (town, Regime::Compensate),
+            (EntityKind::County, Regime::Compensate),
+            (EntityKind::State, Regime::Cost),
+            (EntityKind::Private, Regime::Deduct),
+        ] {
+            assert_eq!(code(kind, None, today, Category::Standard, 2500), Some((1, regime)));
+        }
+        for (day, rate, expected) in [
+            (today, 1500, Some((11, Regime::Compensate))),
+            (today, 1200, Some((13, Regime::Compensate))),
+            ("2020-06-01", 600, Some((13, Regime::Compensate))),
+            ("2020-06-01", 1200, None),
+            // Raw fish gives no right to compensation: the default gives way.
+            (today, 1111, Some((12, Regime::Cost))),
+            (today, 2400, None),
+        ] {
+            assert_eq!(code(town, None, day, Category::Standard, rate), expected, "{day} {rate}");
+        }
+        for category in [Category::ZeroRated, Category::Exempt, Category::OutOfScope] {
+            assert_eq!(code(town, None, today, category, 0), Some((0, Regime::Cost)));
+            assert_eq!(code(town, Some(Regime::Compensate), today, category, 0), Some((0, Regime::Cost)));
+        }
+        // What somebody asked for is the ledger's to refuse.
+        let asked = code(town, Some(Regime::Compensate), today, Category::Standard, 1111);
+        assert_eq!(asked, Some((12, Regime::Compensate)));
+        assert_eq!(code(town, Some(Regime::Cost), today, Category::Standard, 2500), Some((1, Regime::Cost)));
     }
 }

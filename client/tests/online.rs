@@ -364,3 +364,34 @@ fn a_node_that_is_not_there_costs_exit_code_3() {
     world.lie(busy);
     world.run("checkpoint").fails(4);
 }
+
+#[test]
+fn l6_a_line_that_breaks_after_booking_costs_neither_a_receipt_nor_a_second_booking() {
+    let world = world("breaks");
+    let leaves = || world.node.lock().unwrap().leaves.len();
+    let before = leaves();
+    world.break_lines(2);
+    submit(&world, "1", 10_000, "").ok();
+    assert_eq!(leaves(), before + 2, "one transaction and its seal");
+    // Past patience the command ends, and the same command later gets the first receipt.
+    world.break_lines(3);
+    let attest = format!("attest {} --key attester.key", id("1"));
+    let message = world.run(&attest).fails(3);
+    assert!(message.contains("ask another node"), "{message}");
+    assert_eq!(leaves(), before + 4);
+    assert!(world.run(&attest).ok().starts_with("attest "));
+    assert_eq!(leaves(), before + 4);
+}
+
+#[test]
+fn a_busy_node_is_asked_again() {
+    let world = world("busy");
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    world.lie(move |path, value, _| {
+        if path.contains("/transactions?") && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+            let problem = serde_json::json!({ "title": "busy", "status": 503, "detail": "the pool is full" });
+            *value = serde_json::json!({ "transactions": [{ "status": "busy", "problem": problem }] });
+        }
+    });
+    submit(&world, "1", 10_000, "").ok();
+}

@@ -433,12 +433,22 @@ impl Consensus {
         }
     }
 
+    /// Rule C9. Whoever else holds one half of the proof gets the other, and stops as well.
     pub(crate) fn halt(&mut self, reason: HaltReason) {
-        if !self.halted {
-            self.halted = true;
-            self.wake_at = None;
-            self.effects.push(Effect::Halt { reason });
+        if self.halted {
+            return;
         }
+        self.halted = true;
+        self.wake_at = None;
+        let proof = match &reason {
+            HaltReason::Contradiction { first, second } => vec![first.clone(), second.clone()],
+            HaltReason::CertifiedInvalid { certificate } => vec![certificate.clone()],
+        };
+        for certificate in proof.into_iter().filter(|_| self.me.is_some()) {
+            let message = Message::Certificate(certificate);
+            self.effects.push(Effect::Send { to: To::All, message });
+        }
+        self.effects.push(Effect::Halt { reason });
     }
 
     /// Clocks are set back now and then; what was to come in so long still comes in so long.

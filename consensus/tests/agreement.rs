@@ -548,6 +548,10 @@ fn c9_contradictory_certificates_stop_us_for_good() {
         let reason = HaltReason::Contradiction { first: certificate(first), second: certificate(second) };
         assert_eq!(halts(&effects), [reason]);
         assert!(effects.contains(&Effect::Keep(certificate(second))), "a restart must find both");
+        for half in [first, second] {
+            let message = Message::Certificate(certificate(half));
+            assert!(sent(&effects).contains(&(To::All, message)), "and so must everybody else");
+        }
         assert!(bench.core.halted());
         bench.feed(Input::Work { waiting: true });
         assert_eq!(casts(&bench.pass(100_000)), []);

@@ -577,7 +577,10 @@ impl Validator {
         let Some(me) = self.me else { return };
         let slot = Slot { epoch: self.set.epoch, view, proposer: me, time: now };
         let on_final = parent.is_final();
-        let mut candidates = self.pool.iter().map(|waiting| waiting.transaction.clone());
+        // What unfinished ancestors hold would be refused again, and use up the leader's candidates.
+        let ahead = self.executions.transactions_ahead(&self.ledger, &parent);
+        let waiting = self.pool.iter().map(|waiting| &waiting.transaction);
+        let mut candidates = waiting.filter(|transaction| !ahead.contains(&transaction.id())).cloned();
         let proposed = self.ledger.propose(&parent, slot, &mut candidates);
         drop(candidates);
         if on_final {

@@ -124,13 +124,13 @@ fn nothing_shipped_unwraps_or_is_left_open() {
             if path.ends_with("tests.rs") || path.contains("/tests/") {
                 continue;
             }
-            for word in [".unwrap()", "todo!", "unimplemented!", "FIXME", "XXX", "dbg!"] {
-                if shipped(&text)
-                    .lines()
-                    .any(|line| !line.trim_start().starts_with("//") && line.contains(word))
-                {
-                    offenders.push(format!("{path}: {word}"));
-                }
+            for line in shipped(&text).lines() {
+                let (code, comment) = line.split_once("//").unwrap_or((line, ""));
+                let open =
+                    [".unwrap()", "todo!", "unimplemented!", "dbg!"].into_iter().filter(|w| code.contains(w));
+                // In code they may be data: XXX is a currency.
+                let marked = ["TODO", "FIXME", "XXX"].into_iter().filter(|word| comment.contains(word));
+                offenders.extend(open.chain(marked).map(|word| format!("{path}: {word}")));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -81,6 +82,7 @@ pub struct World {
     pub url: String,
     pub node: Arc<Mutex<Node>>,
     lie: Arc<Mutex<Option<Lie>>>,
+    breaks: Arc<AtomicU32>,
 }
 
 impl Drop for World {
@@ -408,19 +410,25 @@ impl World {
         let lie: Arc<Mutex<Option<Lie>>> = Arc::default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (served, lying) = (node.clone(), lie.clone());
+        let breaks: Arc<AtomicU32> = Arc::default();
+        let (served, lying, breaking) = (node.clone(), lie.clone(), breaks.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A client that hangs up is its own business.
-                let _ = serve(stream, &served, &lying);
+                let _ = serve(stream, &served, &lying, &breaking);
             }
         });
-        Self { folder, url, node, lie }
+        Self { folder, url, node, lie, breaks }
     }
 
     /// From now on answers pass through the lie.
     pub fn lie(&self, lie: impl Fn(&str, &mut Value, &mut Node) + Send + 'static) {
         *self.lie.lock().unwrap() = Some(Box::new(lie));
+    }
+
+    /// The next answers to submissions never arrive, although what was submitted is booked.
+    pub fn break_lines(&self, count: u32) {
+        self.breaks.store(count, Ordering::SeqCst);
     }
 
     pub fn honest(&self) {
@@ -481,7 +489,12 @@ pub fn run(folder: &Path, environment: &[(&str, &str)], words: &str) -> Ran {
     Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
 }
 
-fn serve(mut stream: TcpStream, node: &Mutex<Node>, lie: &Mutex<Option<Lie>>) -> std::io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    node: &Mutex<Node>,
+    lie: &Mutex<Option<Lie>>,
+    breaks: &AtomicU32,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -506,6 +519,12 @@ fn serve(mut stream: TcpStream, node: &Mutex<Node>, lie: &Mutex<Option<Lie>>) ->
     let (status, mut value) = node.answer(path, query, &body);
     if let Some(lie) = lie.lock().unwrap().as_ref() {
         lie(&target, &mut value, &mut node);
+    }
+    let break_off = |left: u32| left.checked_sub(1);
+    if path == "/v1/transactions"
+        && breaks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, break_off).is_ok()
+    {
+        return Ok(());
     }
     let body = value.as_str().map_or_else(|| value.to_string(), str::to_string);
     let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());

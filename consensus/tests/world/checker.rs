@@ -35,12 +35,24 @@ pub(crate) struct Checker {
     genesis: Header,
     /// Evidence handed out.
     pub(crate) convictions: u64,
+    /// More than f are faulty: histories may part, and honest validators may stop.
+    pub(crate) overrun: bool,
 }
 
 impl Checker {
     pub(crate) fn new(epoch: Epoch, quorum: usize, honest: Vec<bool>, genesis: Header) -> Self {
         let (said, certified) = Default::default();
-        Self { epoch, quorum, honest, said, certified, chain: Vec::new(), genesis, convictions: 0 }
+        Self {
+            epoch,
+            quorum,
+            honest,
+            said,
+            certified,
+            chain: Vec::new(),
+            genesis,
+            convictions: 0,
+            overrun: false,
+        }
     }
 
     /// Invariants 1, 2, 3, 4 and 10: of all votes that ever left a validator, across crashes.
@@ -86,6 +98,9 @@ impl Checker {
             signers >= self.quorum && signers == certificate.signatures.len(),
             "{statement:?}: no quorum"
         );
+        if self.overrun {
+            return;
+        }
         let held = self.certified.entry(view).or_default();
         match statement {
             Statement::Notarize { block, .. } => {
@@ -101,6 +116,9 @@ impl Checker {
 
     /// Invariants 7, 8 and 14: `header` follows `parent` at some validator, with this proof.
     pub(crate) fn on_final(&mut self, header: &Header, proof: &Finalized, last: bool) {
+        if self.overrun {
+            return;
+        }
         let block = header.hash();
         let height = usize::try_from(header.height.0 - self.genesis.height.0).unwrap();
         assert!(height >= 1 && height <= self.chain.len() + 1, "height {height} skips one");
@@ -159,6 +177,28 @@ impl Checker {
     pub(crate) fn first_final_above(&self, view: View) -> Option<View> {
         self.chain.iter().map(|(_, header)| header.view).find(|of| *of > view)
     }
+}
+
+/// Section 7 of the reference: who signed both of two finality proofs that exclude each other, each
+/// for a chain from the same genesis, the last block of each with its finalization. `None` if one
+/// history continues the other.
+pub(crate) fn culprits(one: &[(Header, Finalized)], other: &[(Header, Finalized)]) -> Option<Vec<u16>> {
+    let tip = |history: &[(Header, Finalized)]| history.last().map(|(header, _)| header.view);
+    let (lower, higher) = if tip(one) <= tip(other) { (one, other) } else { (other, one) };
+    let (last, proof) = lower.last()?;
+    if higher.iter().any(|(header, _)| header.hash() == last.hash()) {
+        return None;
+    }
+    // In the view of the lower tip the higher chain has another block, or a nullification.
+    let at = higher.iter().find(|(header, _)| header.view >= last.view)?;
+    let (ours, theirs) = if at.0.view == last.view {
+        (&proof.notarization, &at.1.notarization)
+    } else {
+        let nullify = Statement::Nullify { view: last.view };
+        (proof.finalization.as_ref()?, at.1.skips.iter().find(|skip| skip.statement == nullify)?)
+    };
+    let signed: Vec<u16> = theirs.signers().collect();
+    Some(ours.signers().filter(|signer| signed.contains(signer)).collect())
 }
 
 /// The books of this world: a hash chain over payloads.

@@ -6,8 +6,8 @@
 //!
 //! Invariant: two runs of one seed are the same run.
 
-mod checker;
-mod network;
+pub(crate) mod checker;
+pub(crate) mod network;
 mod random;
 
 mod shell;
@@ -36,6 +36,18 @@ const BEGINNING_MS: u64 = 1_772_582_400_000;
 const SKEW_MS: u64 = 300;
 /// After this long without the quorum's whole history, liveness has failed.
 const RECOVERY_MS: u64 = 30_000;
+
+/// What worlds run with unless they say otherwise.
+pub(crate) const CONFIG: Config = Config {
+    delta_ms: 400,
+    delta_max_ms: 4000,
+    block_interval_ms: 100,
+    heartbeat_ms: 60_000,
+    drift_ms: 1000,
+    view_window: 16,
+    skips_max: 4,
+    leader_skip_views: 0,
+};
 
 /// How a validator behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +84,10 @@ struct Instance {
     /// To be written with the next vote.
     keeps: Vec<Certificate>,
     bodies: BTreeMap<BlockHash, Header>,
+    /// What this start of it has executed and found valid.
+    executed: BTreeSet<BlockHash>,
+    /// The last view that a build was asked for.
+    built: View,
     /// Transactions waiting here; lost in a crash.
     waiting: BTreeSet<u32>,
     dead: bool,
@@ -180,7 +196,35 @@ impl World {
         }
         let byzantine = characters.iter().filter(|c| **c != Character::Honest).count();
         let dead = if random.permille(300) { faulty - byzantine } else { 0 };
-        let mut instances: Vec<Instance> = characters
+        let config = Config {
+            view_window: random.between(4, 20),
+            skips_max: random.between(2, 6) as usize,
+            leader_skip_views: [0, 0, 6, 12][random.below(4) as usize],
+            ..CONFIG
+        };
+        let mut world = Self::of(random, &characters, config);
+        world.verbose = verbose;
+        world.crash_permille = [0, 1, 5, 20][world.random.below(4) as usize];
+        let honest = world.instances.iter_mut().filter(|i| i.character == Character::Honest);
+        honest.take(dead).for_each(|instance| instance.dead = true);
+        for instance in 0..world.instances.len() {
+            let at = world.random.below(500);
+            world.later(at, Event::Restart(instance));
+        }
+        world.later(0, Event::Weather);
+        world.later(0, Event::Submit);
+        world
+    }
+
+    /// A world of fair weather in which nothing happens by itself and everybody runs.
+    pub(crate) fn quiet(seed: u64, characters: &[Character], config: Config) -> Self {
+        let mut world = Self::of(Random::new(seed), characters, config);
+        (0..world.instances.len()).for_each(|at| world.restart(at));
+        world
+    }
+
+    fn of(mut random: Random, characters: &[Character], config: Config) -> Self {
+        let instances: Vec<Instance> = characters
             .iter()
             .enumerate()
             .flat_map(|(id, character)| {
@@ -198,58 +242,36 @@ impl World {
                 disk: Disk::default(),
                 keeps: Vec::new(),
                 bodies: BTreeMap::new(),
+                executed: BTreeSet::new(),
+                built: View(0),
                 waiting: BTreeSet::new(),
                 dead: false,
             })
             .collect();
-        let honest = instances.iter_mut().filter(|i| i.character == Character::Honest);
-        honest.take(dead).for_each(|instance| instance.dead = true);
-        let set = validator_set(validators as u16);
+        let set = validator_set(characters.len() as u16);
         let genesis = genesis();
-        let config = Config {
-            delta_ms: 400,
-            delta_max_ms: 4000,
-            block_interval_ms: 100,
-            heartbeat_ms: 60_000,
-            drift_ms: 1000,
-            view_window: random.between(4, 20),
-            skips_max: random.between(2, 6) as usize,
-            leader_skip_views: [0, 0, 6, 12][random.below(4) as usize],
-        };
-        let count = instances.len();
-        let checker = Checker::new(
-            set.epoch,
-            set.quorum(),
-            characters.iter().map(|c| *c == Character::Honest).collect(),
-            genesis.clone(),
-        );
-        let mut world = Self {
+        let honest = characters.iter().map(|c| *c == Character::Honest).collect();
+        let checker = Checker::new(set.epoch, set.quorum(), honest, genesis.clone());
+        Self {
             now: BEGINNING_MS,
             order: 0,
             queue: BinaryHeap::new(),
-            network: Network::calm(count, 30),
+            network: Network::calm(instances.len(), 30),
             config,
             set,
             genesis,
             instances,
             camp: random.next(),
-            crash_permille: [0, 1, 5, 20][random.below(4) as usize],
+            crash_permille: 0,
             healed: false,
             transactions: 0,
             contents: BTreeMap::new(),
             posted: BTreeSet::new(),
             checker,
             outcome: Outcome { trace: 0xcbf2_9ce4_8422_2325, ..Outcome::default() },
-            verbose,
+            verbose: false,
             random,
-        };
-        for instance in 0..count {
-            let at = world.random.below(500);
-            world.later(at, Event::Restart(instance));
         }
-        world.later(0, Event::Weather);
-        world.later(0, Event::Submit);
-        world
     }
 
     /// First everything goes wrong, then nothing more; safety is demanded of the first phase, and
@@ -309,6 +331,52 @@ impl World {
             };
             assert!(self.run_until(quiet_from + 120_000, grown), "no heartbeat: {}", self.describe());
         }
+    }
+
+    /// Lets so much time pass.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.run_until(self.now + ms, |_| false);
+    }
+
+    /// How long until everybody who lives has all there is, if that takes no longer than `ms`.
+    pub(crate) fn recovers_within(&mut self, ms: u64) -> Option<u64> {
+        let from = self.now;
+        self.run_until(from + ms, Self::recovered).then(|| self.now - from)
+    }
+
+    /// The process dies, and does not come back by itself.
+    pub(crate) fn stop(&mut self, at: usize) {
+        let instance = &mut self.instances[at];
+        instance.core = None;
+        instance.boot += 1;
+        instance.dead = true;
+        instance.keeps.clear();
+        instance.bodies.clear();
+        instance.waiting.clear();
+    }
+
+    /// It comes back, with what its disk holds.
+    pub(crate) fn start(&mut self, at: usize) {
+        self.instances[at].dead = false;
+        self.restart(at);
+    }
+
+    pub(crate) fn weather(&mut self, change: impl FnOnce(&mut Network)) {
+        change(&mut self.network);
+    }
+
+    /// Twins talk to the instances whose bit equals their flag.
+    pub(crate) fn camps(&mut self, camp: u64) {
+        self.camp = camp;
+    }
+
+    /// What an instance believes to be final, with its proof.
+    pub(crate) fn history(&self, at: usize) -> &[(Header, Finalized)] {
+        &self.instances[at].disk.finalized
+    }
+
+    pub(crate) fn core(&self, at: usize) -> Option<&Consensus> {
+        self.instances[at].core.as_ref()
     }
 
     fn live(&self) -> impl Iterator<Item = &Instance> {
@@ -425,7 +493,8 @@ impl World {
         }
     }
 
-    fn submit(&mut self, to: &[usize]) {
+    /// A transaction that only these instances know of.
+    pub(crate) fn submit(&mut self, to: &[usize]) {
         let transaction = self.transactions;
         self.transactions += 1;
         for at in to {
@@ -470,6 +539,7 @@ impl World {
         });
         let headers: Vec<Header> = disk.blocks.values().cloned().collect();
         instance.bodies = disk.blocks.clone();
+        (instance.executed, instance.built) = Default::default();
         if let Some((header, _)) = &finalized {
             instance.bodies.insert(header.hash(), header.clone());
         }
@@ -497,11 +567,15 @@ impl World {
 
     fn input(&mut self, at: usize, input: Input) {
         let now = self.clock(at);
-        let Some(core) = &mut self.instances[at].core else { return };
+        let Some(core) = &self.instances[at].core else { return };
         let before = core.view();
+        if let Input::Checked { block, valid: true } = &input {
+            self.instances[at].executed.insert(*block);
+        }
         if self.verbose {
             println!("{:>6} #{at} v{before} <- {input:?}", self.now - BEGINNING_MS);
         }
+        let Some(core) = &mut self.instances[at].core else { return };
         let effects = core.handle(now, input);
         assert!(core.view() >= before, "the view went back (invariant 11)");
         assert!(core.wake_at().is_none_or(|wake| wake > now), "a wake-up that is not later");

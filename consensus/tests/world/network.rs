@@ -55,7 +55,17 @@ impl Network {
         }
     }
 
-    fn cut_where(&mut self, cut: impl Fn(usize, usize) -> bool) {
+    /// Loses so many packets of a thousand.
+    pub(crate) fn lose(&mut self, permille: u64) {
+        self.loss_permille = permille;
+    }
+
+    /// Every packet arrives after exactly so long.
+    pub(crate) fn delay(&mut self, ms: u64) {
+        self.delay_ms = (ms, ms);
+    }
+
+    pub(crate) fn cut_where(&mut self, cut: impl Fn(usize, usize) -> bool) {
         for from in 0..self.instances {
             for to in 0..self.instances {
                 self.cut[from * self.instances + to] = from != to && cut(from, to);

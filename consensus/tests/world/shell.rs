@@ -31,6 +31,10 @@ impl World {
             }
             Effect::Send { to, message } => self.send(at, to, message),
             Effect::Build { view, parent_view, parent } => {
+                let instance = &mut self.instances[at];
+                assert!(instance.built < view, "#{at} builds twice in view {view}");
+                instance.built = view;
+                assert!(self.has_executed(at, &parent), "#{at} builds on what it has not executed");
                 let boot = self.instances[at].boot;
                 let wait_ms = self.random.below(20);
                 self.later(wait_ms, Event::Build { to: at, boot, view, parent_view, parent });
@@ -38,7 +42,8 @@ impl World {
             Effect::Check { block } => {
                 let bodies = &self.instances[at].bodies;
                 let header = bodies.get(&block).expect("a block to check is one we have").clone();
-                let parent = self.parent(at, &header.parent).expect("a block is checked after its parent");
+                assert!(self.has_executed(at, &header.parent), "#{at} executes a block before its parent");
+                let parent = self.parent(at, &header.parent).expect("what was executed is here");
                 let valid = header.state_root == state_after(&parent.state_root, &header.payload);
                 let wait_ms = [0, 5, 60][self.random.below(3) as usize];
                 self.answer(at, wait_ms, Input::Checked { block, valid });
@@ -53,17 +58,24 @@ impl World {
                 for (index, proof) in blocks.into_iter().enumerate() {
                     let bodies = &self.instances[at].bodies;
                     let header = bodies.get(&proof.block).expect("a final block is one we have").clone();
+                    assert!(self.has_executed(at, &proof.block), "#{at} posts what it has not executed");
                     self.post(at, header, proof, index + 1 == last);
                 }
             }
             Effect::Evidence(evidence) if honest => self.checker.on_evidence(&evidence),
             Effect::Evidence(_) => {}
-            Effect::Halt { reason } => assert!(!honest, "#{at} stopped for good: {reason:?}"),
+            Effect::Halt { reason } => {
+                assert!(!honest || self.checker.overrun, "#{at} stopped for good: {reason:?}");
+            }
         }
     }
 
     /// Durable first, then signed and sent; a crash may come between.
     fn cast(&mut self, at: usize, statement: Statement) {
+        if let Some(block) = statement.block() {
+            let again = self.instances[at].disk.statements.contains(&statement);
+            assert!(again || self.has_executed(at, &block), "#{at} votes for what it has not executed");
+        }
         let instance = &mut self.instances[at];
         if let Some(block) = statement.block()
             && let Some(header) = instance.bodies.get(&block)
@@ -114,6 +126,12 @@ impl World {
         self.later(wait_ms, Event::Input { to: at, boot, input });
     }
 
+    fn has_executed(&self, at: usize, block: &BlockHash) -> bool {
+        let instance = &self.instances[at];
+        let tip = instance.disk.finalized.last().map_or(self.genesis.hash(), |(_, proof)| proof.block);
+        tip == *block || instance.executed.contains(block)
+    }
+
     fn parent(&self, at: usize, parent: &BlockHash) -> Option<&Header> {
         let instance = &self.instances[at];
         let genesis = Some(&self.genesis).filter(|genesis| genesis.hash() == *parent);
@@ -145,6 +163,7 @@ impl World {
         };
         let instance = &mut self.instances[at];
         instance.bodies.insert(header.hash(), header.clone());
+        instance.executed.insert(header.hash());
         self.contents.insert(header.hash(), instance.waiting.clone());
         self.input(at, Input::Built { header });
     }
@@ -292,7 +311,9 @@ impl World {
         let mut posted = None;
         let last = stretch.len();
         for (index, (header, proof)) in stretch.into_iter().enumerate() {
-            if header.height == self.height(at).next() {
+            let tip = self.instances[at].disk.finalized.last();
+            let tip = tip.map_or(self.genesis.hash(), |(_, proof)| proof.block);
+            if header.height == self.height(at).next() && header.parent == tip {
                 posted = Some((header.clone(), proof.finalization.clone()));
                 self.instances[at].bodies.insert(proof.block, header.clone());
                 self.post(at, header, proof, index + 1 == last);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ledger::block::{BlockHash, VerifiedBlock, View};
 use ledger::books::{Ledger, Parent, Staged};
+use ledger::transaction::TransactionId;
 
 /// Bodies kept at once: more than the views in flight under any schedule; the oldest heights go
 /// first, and what is still needed is fetched again.
@@ -166,6 +167,21 @@ impl Executions {
             }
         }
         Execution::Done(parent)
+    }
+
+    /// What the blocks between the finalized head and the end of this parent hold.
+    pub(super) fn transactions_ahead(&self, ledger: &Ledger, parent: &Parent) -> BTreeSet<TransactionId> {
+        let mut ahead = BTreeSet::new();
+        let mut next = match parent {
+            Parent::Finalized => None,
+            Parent::Staged(staged) => Some(staged),
+        };
+        while let Some(staged) = next {
+            ahead.extend(staged.block().transactions().iter().map(|transaction| transaction.id()));
+            let before = staged.header().parent;
+            next = self.staged.get(&before).filter(|_| before != ledger.head().block);
+        }
+        ahead
     }
 
     /// A block became final: what does not descend from it is of no more use.

@@ -115,14 +115,14 @@ impl World {
             Action::Cosign { size, root } => self.cosign(at, size, root),
             Action::Send { to, message } => self.send(at, to, &message),
             Action::SendCosignatures { to, cosignatures } => {
-                self.to_seat(at, to, &Packet::Cosignatures(cosignatures));
+                self.send_to_seat(at, to, &Packet::Cosignatures(cosignatures));
             }
             Action::Spread(transactions) => {
                 let bytes = transactions.iter().map(|t| codec::encode(t.signed())).collect();
-                self.to_all(at, &Packet::Transactions(Arc::new(bytes)));
+                self.broadcast(at, &Packet::Transactions(Arc::new(bytes)));
             }
-            Action::FetchBlock { from, block } => self.to_seat(at, from, &Packet::AskBlock(block)),
-            Action::FetchBlocks { from, height } => self.to_seat(at, from, &Packet::AskBlocks(height)),
+            Action::FetchBlock { from, block } => self.send_to_seat(at, from, &Packet::AskBlock(block)),
+            Action::FetchBlocks { from, height } => self.send_to_seat(at, from, &Packet::AskBlocks(height)),
             Action::Reply { request, outcome } => self.on_reply(at, request, &outcome),
             Action::Halt(reason) => {
                 let honest = self.machines[at].character == Character::Honest;
@@ -193,7 +193,7 @@ impl World {
         let by = machine.keys.cosign(machine.seat, &Checkpoint { origin, size, root }, time_s);
         self.checker.on_cosigned(machine.seat, size, root);
         let cosignature = Cosignature { size, root, by };
-        self.to_all(at, &Packet::Cosignatures(vec![cosignature]));
+        self.broadcast(at, &Packet::Cosignatures(vec![cosignature]));
         self.machines[at].own.push_back(Event::Cosignatures(vec![cosignature]));
     }
 
@@ -209,12 +209,12 @@ impl World {
         self.heard.push(Arc::clone(&bytes));
         let packet = Packet::Message(bytes);
         match to {
-            To::All => self.to_all(at, &packet),
-            To::One(seat) => self.to_seat(at, seat, &packet),
+            To::All => self.broadcast(at, &packet),
+            To::One(seat) => self.send_to_seat(at, seat, &packet),
         }
     }
 
-    fn to_all(&mut self, at: usize, packet: &Packet) {
+    fn broadcast(&mut self, at: usize, packet: &Packet) {
         for to in (0..self.machines.len()).filter(|to| *to != at) {
             if self.machines[to].seat != self.machines[at].seat {
                 self.transmit(at, to, packet.clone());
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    fn to_seat(&mut self, at: usize, seat: u16, packet: &Packet) {
+    fn send_to_seat(&mut self, at: usize, seat: u16, packet: &Packet) {
         for to in (0..self.machines.len()).filter(|to| *to != at) {
             if self.machines[to].seat == seat {
                 self.transmit(at, to, packet.clone());
