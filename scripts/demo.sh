@@ -244,7 +244,8 @@ HOVEDBOK_NODE='' hovedbok --brief verify "${all[@]}" > verified.txt
 tail -n 3 verified.txt | indented
 echo "    ${#all[@]} receipts, all hold"
 altered=altered.kvittering
-cp "$(ls receipts/*-register.kvittering | head -n 1)" "$altered"
+registered=(receipts/*-register.kvittering)
+cp "${registered[0]}" "$altered"
 # One byte in the middle of the entry becomes another letter.
 byte=$(dd if="$altered" bs=1 skip=200 count=1 2> /dev/null)
 if [ "$byte" = A ]; then byte=B; else byte=A; fi

@@ -18,8 +18,22 @@ pub(crate) enum Verdict {
     Checking,
     /// Executed, and the books agree with the header.
     Valid,
-    /// It breaks a rule, or the books differ.
+    /// It breaks a rule, the books differ, or its parent is invalid.
     Invalid,
+    /// It stands on a branch that the finalized chain excludes.
+    Beside,
+}
+
+impl Verdict {
+    /// The last word: nothing changes it.
+    fn is_final(self) -> bool {
+        matches!(self, Self::Valid | Self::Invalid | Self::Beside)
+    }
+
+    /// Whether no vote may go to the block.
+    pub(crate) fn refuses(self) -> bool {
+        matches!(self, Self::Invalid | Self::Beside)
+    }
 }
 
 /// A header and its verdict.
@@ -46,8 +60,13 @@ impl Blocks {
         self.known.get(block)
     }
 
+    /// The verdict on a block, if its header is here.
+    pub(crate) fn verdict(&self, block: &BlockHash) -> Option<Verdict> {
+        self.known.get(block).map(|known| known.verdict)
+    }
+
     pub(crate) fn is(&self, block: &BlockHash, verdict: Verdict) -> bool {
-        self.known.get(block).is_some_and(|known| known.verdict == verdict)
+        self.verdict(block) == Some(verdict)
     }
 
     /// Takes a header whose hash is `block`; one known already keeps its verdict.
@@ -55,13 +74,13 @@ impl Blocks {
         self.known.entry(block).or_insert(Known { header, verdict: Verdict::Unchecked });
     }
 
-    /// Gives a verdict. `Valid` and `Invalid` are the last word. False if nothing changed.
+    /// Gives a verdict, unless the last word was said. False if nothing changed.
     pub(crate) fn judge(&mut self, block: &BlockHash, verdict: Verdict) -> bool {
         match self.known.get_mut(block) {
-            Some(known) if matches!(known.verdict, Verdict::Unchecked | Verdict::Checking) => {
+            Some(known) if !known.verdict.is_final() => {
                 let changed = known.verdict != verdict;
                 known.verdict = verdict;
-                if matches!(verdict, Verdict::Valid | Verdict::Invalid) {
+                if verdict.is_final() {
                     self.wanted.remove(block);
                 }
                 changed

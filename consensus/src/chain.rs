@@ -35,8 +35,10 @@ pub(crate) enum Parent {
     Ready { view: View, height: Height, time: Timestamp },
     /// Its header or its verdict is missing.
     Pending,
-    /// It is invalid, or the finalized chain has passed it by.
-    Dead,
+    /// It is invalid.
+    Invalid,
+    /// The finalized chain has passed it by.
+    Beside,
 }
 
 impl Parent {
@@ -46,7 +48,7 @@ impl Parent {
             Self::Ready { view, height, time } => {
                 child.parent_view == *view && child.height == height.next() && child.time > *time
             }
-            Self::Pending | Self::Dead => false,
+            Self::Pending | Self::Invalid | Self::Beside => false,
         }
     }
 }
@@ -59,14 +61,15 @@ impl Consensus {
         }
         // Whatever is as old as the tip and not the tip is on no branch that can become final.
         if header.parent_view <= tip.view || header.height <= tip.height.next() {
-            return Parent::Dead;
+            return Parent::Beside;
         }
         match self.blocks.get(&header.parent) {
             Some(known) if known.verdict == Verdict::Valid => {
                 let parent = &known.header;
                 Parent::Ready { view: parent.view, height: parent.height, time: parent.time }
             }
-            Some(known) if known.verdict == Verdict::Invalid => Parent::Dead,
+            Some(known) if known.verdict == Verdict::Invalid => Parent::Invalid,
+            Some(known) if known.verdict == Verdict::Beside => Parent::Beside,
             _ => Parent::Pending,
         }
     }
@@ -78,10 +81,10 @@ impl Consensus {
         }
     }
 
-    /// The block is invalid. If a quorum certified it, either more than f of them are faulty or our
-    /// own books are (rule C9).
-    pub(crate) fn reject(&mut self, block: &BlockHash, view: View) {
-        if !self.blocks.judge(block, Verdict::Invalid) {
+    /// No vote of ours goes to the block. If a quorum certified it, either more than f of them are
+    /// faulty or our own books are (rule C9).
+    pub(crate) fn reject(&mut self, block: &BlockHash, view: View, verdict: Verdict) {
+        if !self.blocks.judge(block, verdict) {
             return;
         }
         self.dirty = true;
@@ -89,8 +92,17 @@ impl Consensus {
             state.certificates().find(|held| held.statement.block() == Some(*block)).cloned()
         });
         if let Some(certificate) = certified {
-            self.halt(HaltReason::CertifiedInvalid { certificate });
+            self.halt_over(certificate, verdict);
         }
+    }
+
+    /// Stops over a certificate of a block that we refuse.
+    pub(crate) fn halt_over(&mut self, certificate: Certificate, verdict: Verdict) {
+        let beside = self.tip.certificate.clone().filter(|_| verdict == Verdict::Beside);
+        self.halt(match beside {
+            Some(first) => HaltReason::Contradiction { first, second: certificate },
+            None => HaltReason::CertifiedInvalid { certificate },
+        });
     }
 
     /// Moves every wanted block one step towards its verdict.
@@ -118,7 +130,8 @@ impl Consensus {
                         self.want(parent, parent_view);
                     }
                 }
-                _ => self.reject(&block, view),
+                Parent::Beside => self.reject(&block, view, Verdict::Beside),
+                _ => self.reject(&block, view, Verdict::Invalid),
             }
         }
     }
@@ -171,7 +184,7 @@ impl Consensus {
             // A chain not yet executed is walked all the same: its certificates can be asked for now.
             complete &= self.blocks.is(&block, Verdict::Valid);
             self.want(block, view);
-            let known = self.blocks.get(&block).filter(|known| known.verdict != Verdict::Invalid)?;
+            let known = self.blocks.get(&block).filter(|known| !known.verdict.refuses())?;
             let (parent_view, parent) = (known.header.parent_view, known.header.parent);
             let state = self.views.get(&view);
             let notarization = state.and_then(|state| state.notarization.clone());

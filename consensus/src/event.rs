@@ -64,7 +64,8 @@ pub enum Message {
     Certificate(Certificate),
     /// Where the sender stands.
     Status(Status),
-    /// "Send me your status": asked of one peer when nothing moves.
+    /// "Send me your status": asked of one peer when nothing moves. A leader who made no block yet
+    /// takes it as a sign that one is wanted.
     StatusRequest,
     /// "Send me any certificate you hold for this view."
     CertificateRequest(View),
@@ -118,7 +119,8 @@ pub enum Input {
         /// True: executed, and the books agree with the header.
         valid: bool,
     },
-    /// A header asked for by [`Effect::Fetch`] arrived; its body is being executed or was.
+    /// A header asked for by [`Effect::Fetch`] arrived, and its body with it. [`Effect::Check`] asks
+    /// for its execution once its parent is executed.
     Fetched {
         /// The header.
         header: Header,
@@ -197,12 +199,14 @@ pub enum Effect {
         /// The parent.
         parent: BlockHash,
     },
-    /// Execute the block and answer with [`Input::Checked`], once its ancestors are executed.
+    /// Execute the block and answer with [`Input::Checked`]. Its parent is final or was answered
+    /// valid since the start. Blocks that were restored are asked for like any other.
     Check {
         /// The block.
         block: BlockHash,
     },
-    /// Get this block from any peer that may have it, and answer with [`Input::Fetched`].
+    /// Get this block from any peer that may have it, and answer with [`Input::Fetched`]. Comes
+    /// again while the block is missing.
     Fetch {
         /// The block.
         block: BlockHash,
@@ -210,7 +214,7 @@ pub enum Effect {
     /// These blocks will never be undone, in rising order of height.
     Finalize(Vec<Finalized>),
     /// A finalization lies beyond what we can connect: catch up by height from peers, and answer
-    /// with [`Input::Synced`].
+    /// with [`Input::Synced`]. Comes again while that is so.
     Sync {
         /// What is final out there.
         finalization: Certificate,

@@ -533,9 +533,11 @@ impl Consensus {
         }
         let Some(block) = statement.block() else { return };
         self.highest_certified = self.highest_certified.max(view);
-        let known = self.blocks.get(&block);
-        if known.is_some_and(|known| known.verdict == Verdict::Invalid || known.header.view != view) {
-            return self.halt(HaltReason::CertifiedInvalid { certificate: certificate.clone() });
+        if let Some(known) = self.blocks.get(&block) {
+            let verdict = known.verdict;
+            if verdict.refuses() || known.header.view != view {
+                return self.halt_over(certificate.clone(), verdict);
+            }
         }
         self.want(block, view);
     }
@@ -631,7 +633,7 @@ impl Consensus {
     fn on_checked(&mut self, block: &BlockHash, valid: bool) {
         if !valid {
             let view = self.blocks.get(block).map(|known| known.header.view);
-            return view.into_iter().for_each(|view| self.reject(block, view));
+            return view.into_iter().for_each(|view| self.reject(block, view, Verdict::Invalid));
         }
         if self.blocks.judge(block, Verdict::Valid) {
             self.dirty = true;

@@ -125,7 +125,7 @@ impl Consensus {
         let Some(block) = self.views.get(&view).and_then(|state| state.proposal) else { return };
         let Some(known) = self.blocks.get(&block) else { return };
         let statement = Statement::Notarize { view, block };
-        if Some(self.leader(view)) == self.me || known.verdict == Verdict::Invalid || !self.may(&statement) {
+        if Some(self.leader(view)) == self.me || known.verdict.refuses() || !self.may(&statement) {
             return;
         }
         let (parent_view, parent, time) = (known.header.parent_view, known.header.parent, known.header.time);
@@ -214,7 +214,8 @@ impl Consensus {
         let state = self.views.get(&view);
         let proposal = state.and_then(|state| if mine { state.own.notarized } else { state.proposal });
         let gave_up = state.is_some_and(|state| state.tally.vote(self.epoch, nullify, leader).is_some());
-        let invalid = proposal.is_some_and(|block| self.blocks.is(&block, Verdict::Invalid));
+        let verdict = proposal.and_then(|block| self.blocks.verdict(&block));
+        let invalid = verdict.is_some_and(Verdict::refuses);
         let skip = proposal.is_none() && !mine && self.inactive(leader);
         let passed = |wait_ms: u64| self.now >= after(armed_at, wait_ms);
         let late = passed(self.patience_ms(proposal.is_some(), blocked));

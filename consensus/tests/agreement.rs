@@ -588,7 +588,11 @@ fn c9_a_certified_block_beside_the_finalized_chain_stops_us_for_good() {
     let beside = bench.block(2, &genesis(), 2);
     bench.certify(notarize(&beside));
     let effects = bench.feed(Input::Fetched { header: beside.clone() });
-    assert_eq!(halts(&effects).len(), 1);
+    let reason = HaltReason::Contradiction {
+        first: certificate(finalize(&first)),
+        second: certificate(notarize(&beside)),
+    };
+    assert_eq!(halts(&effects), [reason]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use consensus::event::{Message, To};
@@ -29,6 +30,7 @@ use crate::intake::Intake;
 use crate::keeper::Keeper;
 use crate::keys::Keys;
 use crate::network::{ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, NetworkEvent, NetworkEvents, NetworkHandle};
+use crate::pool::{POOL_TRANSACTIONS_MAX, PoolFull};
 use crate::store::{Store, StoreError};
 use crate::validator::{Action, Event, Outcome, RequestId, Validator};
 
@@ -106,7 +108,14 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
     let identity = Arc::new(identity);
     let intake = Intake::new(*identity.trust.chain());
     let callers = Callers::default();
-    tokio::spawn(check_submissions(intake.clone(), callers.clone(), submitted, events.clone()));
+    let pooled = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(check_submissions(
+        intake.clone(),
+        callers.clone(),
+        Arc::clone(&pooled),
+        submitted,
+        events.clone(),
+    ));
     tokio::spawn(hear_peers(intake, Arc::clone(&store), from_network, events, health.clone()));
     let node = Loop {
         identity: Arc::clone(&identity),
@@ -116,6 +125,7 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
         network,
         validator: validator.0,
         callers,
+        pooled,
         posted: posted.clone(),
         health,
         own: VecDeque::new(),
@@ -172,12 +182,21 @@ impl Callers {
 async fn check_submissions(
     intake: Intake,
     callers: Callers,
+    pooled: Arc<AtomicUsize>,
     mut submitted: mpsc::Receiver<Submission>,
     events: mpsc::Sender<Event>,
 ) {
     let busy = Arc::new(tokio::sync::Semaphore::new(BATCHES_MAX));
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while submitted.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        // Turning away must cost little, or a crowd at the door takes the time of those inside.
+        let waiting = pooled.load(Ordering::Relaxed);
+        if waiting >= POOL_TRANSACTIONS_MAX {
+            for Submission { reply, .. } in batch.drain(..) {
+                let _ = reply.send(Ok(Outcome::Full(PoolFull { waiting })));
+            }
+            continue;
+        }
         let Ok(permit) = Arc::clone(&busy).acquire_owned().await else { return };
         let batch = std::mem::take(&mut batch);
         let (intake, callers, events) = (intake.clone(), callers.clone(), events.clone());
@@ -311,6 +330,8 @@ struct Loop {
     network: NetworkHandle,
     validator: Validator,
     callers: Callers,
+    // Told after each turn, for those who check submissions.
+    pooled: Arc<AtomicUsize>,
     posted: broadcast::Sender<Posted>,
     health: watch::Sender<Health>,
     // Our own votes and cosignatures, on their way back in.
@@ -328,6 +349,7 @@ impl Loop {
         let mut batch = self.store.batch();
         let mut actions = first;
         loop {
+            self.pooled.store(self.validator.pooled(), Ordering::Relaxed);
             if self.keeper.gather(&mut batch, &actions)? {
                 std::mem::replace(&mut batch, self.store.batch()).commit()?;
             }
