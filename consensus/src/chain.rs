@@ -221,13 +221,16 @@ impl Consensus {
 
     /// Whether every view strictly between is nullified.
     pub(crate) fn gap_covered(&self, below: View, above: View) -> bool {
+        if below >= above {
+            return false;
+        }
         let between = self.views.range(below.next()..above);
         between.filter(|(_, state)| state.skipped()).count() as u64 == above.0 - below.0 - 1
     }
 
     /// Asks for the newest of the missing nullifications.
     pub(crate) fn ask_gap(&mut self, below: View, above: View) {
-        let missing = (below.0 + 1..above.0).rev().map(View);
+        let missing = (below.0.saturating_add(1)..above.0).rev().map(View);
         let missing = missing.filter(|view| !self.views.get(view).is_some_and(|state| state.skipped()));
         let newest: Vec<View> = missing.take(REQUESTS_MAX).collect();
         newest.into_iter().for_each(|view| self.ask(view));
@@ -320,7 +323,7 @@ impl Consensus {
             let attempt = u64::from(self.repair.attempt);
             let wait_ms = grown(self.config.delta_ms, attempt, self.config.delta_max_ms);
             let jitter = jitter(self.me.unwrap_or(u16::MAX), self.view, self.repair.attempt, wait_ms / 4);
-            self.repair.at = Some(after(self.now, wait_ms + jitter));
+            self.repair.at = Some(after(self.now, wait_ms.saturating_add(jitter)));
         }
     }
 

@@ -69,6 +69,7 @@ pub mod event;
 pub mod leader;
 pub mod machine;
 mod pace;
+mod restart;
 mod timer;
 mod view;
 mod votes;

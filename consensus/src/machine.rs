@@ -120,7 +120,7 @@ pub struct Stats {
 
 /// Views and heights beyond are refused, so that counting on never wraps; at a thousand a second this
 /// one comes after a hundred million years.
-const COUNT_MAX: u64 = 1 << 62;
+pub(crate) const COUNT_MAX: u64 = 1 << 62;
 /// Up to this many validators, whoever forms a certificate sends it to all; above, that would be
 /// megabytes for each view, and only the next leader gets it.
 const BROADCAST_VALIDATORS_MAX: u16 = 32;
@@ -246,70 +246,6 @@ impl Consensus {
         (core, effects)
     }
 
-    /// Rule C17: back to where we were, and say again what we said.
-    fn restore(&mut self, restored: Restored) {
-        if let Some((header, certificate)) = restored.finalized {
-            let block = header.hash();
-            let expected = Statement::Finalize { view: header.view, block };
-            assert!(certificate.statement == expected, "the stored finalization is of the stored block");
-            self.views.entry(header.view).or_default().finalization = Some(certificate.clone());
-            self.advance_tip(&header, block, certificate);
-        }
-        let mut certificates = restored.certificates;
-        certificates.sort_by_key(|certificate| certificate.statement.view());
-        for certificate in certificates {
-            let view = certificate.statement.view();
-            if certificate.epoch != self.epoch || !self.tracks(view) {
-                continue;
-            }
-            match self.views.entry(view).or_default().put(certificate.clone()) {
-                Put::New => self.note_certificate(&certificate),
-                Put::Known => {}
-                Put::Contradicts(first) => {
-                    return self.halt(HaltReason::Contradiction { first, second: certificate });
-                }
-            }
-        }
-        let mut statements = restored.statements;
-        statements.sort_by_key(|statement| (statement.view(), *statement));
-        let certified = self.views.iter().filter(|(_, state)| state.certificates().next().is_some());
-        let highest_certified = certified.map(|(view, _)| *view).max().unwrap_or(self.tip.view);
-        let highest_voted = statements.iter().map(Statement::view).max().unwrap_or(View(0));
-        self.view =
-            highest_certified.next().max(highest_voted.min(View(COUNT_MAX))).max(self.tip.view.next());
-        self.entry =
-            self.views.get(&View(self.view.0 - 1)).and_then(|state| state.certificates().next()).cloned();
-        for statement in &statements {
-            let view = statement.view();
-            if self.tracks(view) {
-                self.views.entry(view).or_default().own.remember(statement);
-            }
-        }
-        for header in restored.headers {
-            let block = header.hash();
-            let view = header.view;
-            if header.epoch != self.epoch || !self.tracks(view) || view <= self.tip.view {
-                continue;
-            }
-            if let Some(state) = self.views.get_mut(&view).filter(|state| state.own.notarized == Some(block))
-            {
-                state.proposal = Some(block);
-            }
-            self.blocks.insert(block, header);
-        }
-        // A vote that its certificate already counts for helps nobody who can have the certificate.
-        for statement in statements {
-            let view = statement.view();
-            let certified = self.views.get(&view).is_some_and(|state| state.holds(&statement));
-            if self.me.is_some() && view > self.tip.view && self.counts(view) && !certified {
-                self.effects.push(Effect::Cast(statement));
-            }
-        }
-        if self.me.is_some() {
-            self.effects.push(Effect::Send { to: To::All, message: Message::Status(self.status()) });
-        }
-    }
-
     /// The only way in; the returned list is the only way out.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         self.set_now(now);
@@ -406,7 +342,7 @@ impl Consensus {
     }
 
     /// Whether single votes of this view still matter (rule C16).
-    fn counts(&self, view: View) -> bool {
+    pub(crate) fn counts(&self, view: View) -> bool {
         self.tracks(view) && view <= self.view.next() && view.0 >= self.votes_floor()
     }
 
@@ -505,6 +441,7 @@ impl Consensus {
             return;
         }
         let put = self.views.entry(view).or_default().put(certificate.clone());
+        // A contradiction is kept whatever its view, so that a restart finds both halves.
         if view > self.tip.view || put != Put::New {
             self.effects.push(Effect::Keep(certificate.clone()));
         }
@@ -522,7 +459,7 @@ impl Consensus {
     }
 
     /// What follows from holding a certificate, however it came.
-    fn note_certificate(&mut self, certificate: &Certificate) {
+    pub(crate) fn note_certificate(&mut self, certificate: &Certificate) {
         let statement = certificate.statement;
         let view = statement.view();
         self.dirty = true;

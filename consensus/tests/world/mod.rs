@@ -186,7 +186,7 @@ impl World {
     /// Draws a world: how many validators, who is faulty, how clocks stand.
     pub(crate) fn seeded(seed: u64, verbose: bool) -> Self {
         let mut random = Random::new(seed);
-        let validators = [4, 4, 4, 4, 5, 6, 7, 7][random.below(8) as usize];
+        let validators = [4, 4, 4, 4, 4, 4, 5, 5, 6, 6, 7, 7, 7, 7, 10, 13][random.below(16) as usize];
         let faulty = (validators - 1) / 3;
         let liars = random.below(faulty as u64 + 1) as usize;
         let mut characters = vec![Character::Honest; validators];
