@@ -1,5 +1,8 @@
 //! Rules C1 to C10 on the bench: what a core says, and what it refuses to say.
 
+#![allow(dead_code)] // Each test program uses its part of what they share.
+#![allow(clippy::unwrap_used)]
+
 mod bench;
 
 use bench::*;

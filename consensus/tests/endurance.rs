@@ -1,5 +1,8 @@
 //! Rules C11 to C17 on the bench: waiting, resting, saying again, repairing, forgetting, restarting.
 
+#![allow(dead_code)] // Each test program uses its part of what they share.
+#![allow(clippy::unwrap_used)]
+
 mod bench;
 
 use bench::*;
@@ -484,7 +487,7 @@ fn c17_what_was_said_before_a_crash_is_not_contradicted_after_it() {
 
 #[test]
 fn c17_a_proposal_is_never_built_twice() {
-    let mut bench = Bench::new();
+    let bench = Bench::new();
     let view = bench.view_led(1, true);
     let block = bench.block(view, &genesis(), 1);
     let restored = Restored {

@@ -1,5 +1,6 @@
 //! Whatever arrives in whatever order, however hostile, as long as signatures hold: no panic, no
 //! contradiction in what we say, bounded memory, no busy clock.
+#![allow(clippy::unwrap_used)]
 
 mod bench;
 

@@ -1,6 +1,9 @@
 //! Stories told one by one: outages that made other systems stay down, and what happens when more
 //! validators are faulty than can be borne.
 
+#![allow(dead_code)] // Each test program uses its part of what they share.
+#![allow(clippy::unwrap_used)]
+
 mod world;
 
 use consensus::Config;

@@ -4,6 +4,9 @@
 //! `SEED=n` replays one world and prints all that happens in it. `BASE=first SEEDS=count` runs a
 //! range; the default is a range short enough for every build.
 
+#![allow(dead_code)] // Each test program uses its part of what they share.
+#![allow(clippy::unwrap_used)]
+
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -90,10 +90,11 @@ fn file_system() -> String {
     let mut best = ("", "unknown");
     for line in mounts.lines() {
         let mut fields = line.split(' ').skip(1);
-        if let (Some(place), Some(kind)) = (fields.next(), fields.next()) {
-            if target.starts_with(place) && place.len() >= best.0.len() {
-                best = (place, kind);
-            }
+        if let (Some(place), Some(kind)) = (fields.next(), fields.next())
+            && target.starts_with(place)
+            && place.len() >= best.0.len()
+        {
+            best = (place, kind);
         }
     }
     format!("file system {}", best.1)

@@ -64,7 +64,7 @@ impl Site {
     }
 
     fn bill(&self, number: &str) -> Document {
-        self.bill_of(number, 12_500_00)
+        self.bill_of(number, 1_250_000)
     }
 
     fn bill_of(&self, number: &str, net: i64) -> Document {
@@ -195,7 +195,7 @@ fn validators_die_in_turn_under_load_and_no_acknowledged_transaction_is_lost() {
                     let bills = (0..4).map(|n| {
                         let number = format!("{index}-{round}-{n}");
                         let bill =
-                            payments::document(town.number, seller, &number, today, Amount(100_00 + n), 1);
+                            payments::document(town.number, seller, &number, today, Amount(10_000 + n), 1);
                         town.step(&chain, &bill, Role::Submit)
                     });
                     let bills: Vec<_> = bills.collect();

@@ -6,6 +6,8 @@
 //!
 //! Invariant: two runs of one seed are the same run.
 
+#![allow(dead_code)] // Each test file uses its part.
+
 pub(crate) mod checker;
 pub(crate) mod network;
 mod random;
@@ -623,7 +625,7 @@ pub(crate) fn validator_set(validators: u16) -> ValidatorSet {
         };
         Validator {
             entity: OrgNumber::new(org_number(index)).unwrap(),
-            name: Name::new(&format!("v{index}.example")).unwrap(),
+            name: Name::new(format!("v{index}.example")).unwrap(),
             vote_key: key(1),
             cosign_key: key(2),
             peer_key: key(3),
