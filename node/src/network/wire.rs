@@ -120,3 +120,73 @@ pub(super) async fn read_frame(
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use consensus::event::Status;
+    use ledger::block::{Epoch, View};
+    use ledger::certificate::{Certificate, Statement};
+    use ledger::signature::Signature;
+
+    use super::*;
+
+    /// Bytes that look random and are the same in every run (splitmix64).
+    fn noise(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn harmless<T: Encode + Decode<()>>(bytes: &[u8], max: usize) {
+        if let Ok(value) = codec::decode::<T>(bytes, max) {
+            assert_eq!(codec::encode(&value), bytes, "one encoding for each value");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_frames_is_refused_or_reads_back_to_the_same_bytes() {
+        let statement = Statement::Nullify { view: View(7) };
+        let certificate = Certificate::from_votes(
+            Epoch(0),
+            statement,
+            4,
+            &[0, 1, 3].map(|signer| (signer, Signature([9; 64]))),
+        );
+        let status = Status {
+            epoch: Epoch(0),
+            view: View(8),
+            height: Height(3),
+            entry: Some(certificate.clone()),
+            finalization: None,
+        };
+        let valid = [
+            Frame::Consensus(Message::Certificate(certificate)).encode(),
+            Frame::Consensus(Message::Status(status)).encode(),
+            codec::encode(&Request::Blocks { from: Height(5) }),
+            codec::encode(&vec![vec![1u8, 2, 3], vec![4; 40]]),
+        ];
+        let mut seed = 1;
+        for round in 0..20_000 {
+            let mut bytes = valid[round % valid.len()].clone();
+            for _ in 0..noise(&mut seed) % 4 {
+                let place = noise(&mut seed) as usize % bytes.len();
+                match noise(&mut seed) % 3 {
+                    0 => bytes[place] = noise(&mut seed) as u8,
+                    1 => bytes.truncate(place.max(1)),
+                    _ => bytes.insert(place, noise(&mut seed) as u8),
+                }
+            }
+            harmless::<Frame>(&bytes, 1 << 20);
+            harmless::<Request>(&bytes, REQUEST_BYTES_MAX);
+            harmless::<Vec<Vec<u8>>>(&bytes, 1 << 16);
+            // The first four bytes as a length that lies, or does not.
+            let mut stream = futures::io::Cursor::new(bytes.clone());
+            match read_frame(&mut stream, 64, Duration::from_secs(5)).await {
+                Ok(frame) => assert_eq!(frame, bytes[4..4 + frame.len()]),
+                Err(error) => assert!(!error.to_string().is_empty()),
+            }
+        }
+    }
+}

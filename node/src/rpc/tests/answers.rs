@@ -175,6 +175,48 @@ async fn a_body_that_is_not_of_its_form_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn damaged_bodies_and_paths_get_an_answer_of_their_own_kind_and_nothing_is_booked() {
+    let world = World::new();
+    // Nothing is posted, so that what still reads as a transaction is answered at once.
+    world.committee.send_replace(Committee::Rests);
+    let whole = json!({"transactions": [base64(&world.opening())]}).to_string();
+    let paths =
+        ["/v1/entities/964965226", "/v1/tile/0/000.p/2", "/v1/proof/consistency?from=1&to=2", "/v1/blocks/0"];
+    let mut state = 7u64;
+    let mut noise = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for round in 0..600 {
+        let mut bytes =
+            if round % 3 == 0 { paths[noise(4)].as_bytes().to_vec() } else { whole.clone().into_bytes() };
+        for _ in 0..=noise(3) {
+            let place = noise(bytes.len());
+            match noise(3) {
+                0 => bytes[place] = noise(256) as u8,
+                1 => bytes.truncate(place.max(1)),
+                _ => bytes.insert(place, b"{}[],:\"\\0/%?"[noise(12)]),
+            }
+        }
+        let request = if round % 3 == 0 {
+            let path = String::from_utf8_lossy(&bytes).into_owned();
+            let Ok(request) = Request::get(path).body(Body::empty()) else { continue };
+            request
+        } else {
+            let request =
+                Request::post("/v1/transactions?wait=pool").header("content-type", "application/json");
+            request.body(Body::from(bytes)).unwrap()
+        };
+        let (status, headers, body) = world.call(request).await;
+        assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        if !status.is_success() {
+            assert_eq!(headers["content-type"].to_str().unwrap(), PROBLEM_JSON);
+            assert_eq!(problem(&body)["status"], status.as_u16());
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_answer_outside_2xx_is_a_problem_document() {
     let world = World::new();
     let large = "x".repeat(request::BODY_BYTES_MAX + 1);
