@@ -31,7 +31,7 @@ fn c1_to_c17_no_weather_breaks_safety_and_fair_weather_brings_progress() {
         return;
     }
     let base = setting("BASE").unwrap_or(0);
-    let count = setting("SEEDS").unwrap_or(1000);
+    let count = setting("SEEDS").unwrap_or(10_000);
     let next = AtomicU64::new(base);
     let started = Instant::now();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
