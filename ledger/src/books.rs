@@ -32,11 +32,13 @@ use crate::time::{Date, Period, Timestamp};
 use crate::transaction::{PaymentId, VerifiedTransaction};
 use crate::tree::{Frontier, leaf_hash};
 
+mod divergence;
 mod error;
 mod execution;
 mod ground;
 mod staged;
 
+pub use divergence::{Change, Changes, Difference};
 pub use error::BlockError;
 use execution::Execution;
 use ground::Ground;

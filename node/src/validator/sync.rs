@@ -9,7 +9,7 @@ use ledger::books::Parent;
 use ledger::certificate::{Certificate, FinalizedBlock, Statement};
 use ledger::time::Timestamp;
 
-use super::{Action, Validator, later};
+use super::{Action, Validator, earlier, later};
 
 /// Single blocks asked for at once.
 const FETCHES_MAX: usize = 32;
@@ -40,6 +40,9 @@ pub(super) struct CatchUp {
     stretch: Option<Request>,
     // The peer asked for a stretch is out of the question until another was asked.
     skipped: bool,
+    // Answers in a row that were of no use. The next peer is asked at once until all were; then it
+    // waits for the time limit, or peers that answer nothing would be asked without pause.
+    fruitless: u32,
     fetches: BTreeMap<BlockHash, Request>,
 }
 
@@ -52,23 +55,41 @@ impl CatchUp {
         }
     }
 
+    /// The clock was set back.
+    pub(super) fn set_back(&mut self, by_ms: u64) {
+        for request in self.fetches.values_mut().chain(&mut self.stretch) {
+            request.asked = earlier(request.asked, by_ms);
+        }
+    }
+
     /// A request came to nothing: ask the next peer at the next tick.
     pub(super) fn unanswered(&mut self, _from: u16) {
+        self.skip();
+    }
+
+    fn skip(&mut self) {
         self.skipped = true;
+        self.fruitless = self.fruitless.saturating_add(1);
+    }
+
+    /// Whether the next of so many peers is asked without waiting.
+    fn hastens(&self, peers: usize) -> bool {
+        self.skipped && (self.fruitless as usize) < peers
     }
 }
 
 impl Validator {
     pub(super) fn next_retry(&self) -> Option<Timestamp> {
         let asked = self.catch_up.fetches.values().chain(&self.catch_up.stretch).map(|request| request.asked);
-        let timeout = if self.catch_up.skipped { 1 } else { self.settings.request_timeout_ms };
+        let hastens = self.catch_up.hastens(self.set.len());
+        let timeout = if hastens { 1 } else { self.settings.request_timeout_ms };
         asked.min().map(|asked| later(asked, timeout))
     }
 
     pub(super) fn retry_requests(&mut self, now: Timestamp) {
         let timeout = self.settings.request_timeout_ms;
         if let Some(request) = &self.catch_up.stretch
-            && (self.catch_up.skipped || later(request.asked, timeout) <= now)
+            && (self.catch_up.hastens(self.set.len()) || later(request.asked, timeout) <= now)
         {
             let attempts = request.attempts.wrapping_add(1);
             self.catch_up.stretch = None;
@@ -173,6 +194,7 @@ impl Validator {
         }
         match (last, finalization) {
             (Some(header), Some(finalization)) => {
+                self.catch_up.fruitless = 0;
                 self.cosign_head();
                 self.inputs.push_back(Input::Synced { header, finalization });
                 self.ask_stretch(now, attempts);
@@ -180,7 +202,7 @@ impl Validator {
             // Nothing usable: the next peer, at the next tick.
             _ => {
                 self.catch_up.stretch = Some(Request { asked: now, attempts });
-                self.catch_up.skipped = true;
+                self.catch_up.skip();
             }
         }
     }

@@ -63,7 +63,7 @@ impl Siege {
     }
 
     fn block_hash(&mut self) -> BlockHash {
-        let finalized = &self.world.disk(1).finalized;
+        let finalized = self.world.disk(1).finalized();
         let known = finalized.len().checked_sub(1).map(|last| finalized[last].block.header.hash());
         match self.random.below(4) {
             0 => BlockHash(Digest(self.random.bytes())),
@@ -92,7 +92,7 @@ impl Siege {
     fn certificate(&mut self) -> Certificate {
         // Sometimes a true one: what it proves is known, but not where it is sent.
         if self.random.permille(500) {
-            let finalized = &self.world.disk(1).finalized;
+            let finalized = self.world.disk(1).finalized();
             if !finalized.is_empty() {
                 return finalized[self.random.index(finalized.len())].notarization.clone();
             }
@@ -109,7 +109,7 @@ impl Siege {
     }
 
     fn header(&mut self) -> Header {
-        let finalized = &self.world.disk(1).finalized;
+        let finalized = self.world.disk(1).finalized();
         let mut header = match finalized.last() {
             Some(last) => last.block.header.clone(),
             None => self
