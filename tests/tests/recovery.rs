@@ -130,27 +130,39 @@ fn p99(latencies_ms: &[u64]) -> u64 {
     latencies_ms[latencies_ms.len() * 99 / 100]
 }
 
+/// p99 from submission to receipt over a minute: before a machine comes to harm, in the first 20 s
+/// after, and later.
+fn latencies_ms(harm: impl FnOnce(&mut World)) -> [u64; 3] {
+    let mut world = World::seeded(30).payments(100_000);
+    world.ask_only(&[0, 1, 2], 400);
+    world.run(Until::Ms(60_000));
+    let normal = world.take_latencies_ms();
+    harm(&mut world);
+    world.run(Until::Ms(20_000));
+    let at_first = world.take_latencies_ms();
+    world.run(Until::Ms(60_000));
+    let later = world.take_latencies_ms();
+    assert!(normal.len() > 500 && later.len() > 500, "{} and {}", normal.len(), later.len());
+    let found = [p99(&normal), p99(&at_first), p99(&later)];
+    println!("p99 from submission to receipt, ms: normal, at first, later: {found:?}");
+    found
+}
+
+/// t_l of these worlds: the block interval and twice Δ.
+const PATIENCE_MS: u64 = 50 + 2 * 250;
+
 #[test]
-fn r30_with_one_of_four_dead_or_slow_a_receipt_takes_at_most_three_times_as_long() {
-    let harm: [(&str, fn(&mut World)); 2] =
-        [("dead", |world| world.stop(3)), ("slow", |world| world.slow(3, 400))];
-    for (name, harm) in harm {
-        let mut world = World::seeded(30).payments(100_000);
-        world.ask_only(&[0, 1, 2], 400);
-        world.run(Until::Ms(60_000));
-        let normal = world.take_latencies_ms();
-        harm(&mut world);
-        // Until a leader is judged inactive (rule C15), each of its views is waited out.
-        world.run(Until::Ms(20_000));
-        let at_first = world.take_latencies_ms();
-        world.run(Until::Ms(60_000));
-        let harmed = world.take_latencies_ms();
-        assert!(normal.len() > 500 && harmed.len() > 500, "{} and {}", normal.len(), harmed.len());
-        let (normal, at_first, harmed) = (p99(&normal), p99(&at_first), p99(&harmed));
-        println!("p99 from submission to receipt: {normal} ms; one {name}: {at_first} ms, later {harmed} ms");
-        assert!(harmed <= 3 * normal, "one {name}: {normal} ms, then {harmed} ms");
-        assert!(at_first <= 5 * normal, "one {name}: {normal} ms, at first {at_first} ms");
-    }
+fn r30_with_one_of_four_dead_a_receipt_takes_at_most_three_times_as_long() {
+    let [normal, at_first, later] = latencies_ms(|world| world.stop(3));
+    assert!(later <= 3 * normal, "{normal} ms, then {later} ms");
+    // Until it is judged inactive (rule C15), each of its views is waited out.
+    assert!(at_first <= normal + PATIENCE_MS, "{normal} ms, at first {at_first} ms");
+}
+
+#[test]
+fn with_one_of_four_slow_a_receipt_waits_for_one_leaders_patience_at_most() {
+    let [normal, at_first, later] = latencies_ms(|world| world.slow(3, 400));
+    assert!(at_first.max(later) <= normal + PATIENCE_MS, "{normal} ms, then {at_first} and {later} ms");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use ledger::time::Timestamp;
 
 use super::adversary::said;
 use super::{Packet, World};
+use crate::random::Random;
 
 /// Length limit for what a forger reads of its own.
 const BLOCK_BYTES_MAX: usize = 4 << 20;
@@ -39,7 +40,11 @@ impl World {
     fn forged_message(&mut self, at: usize, message: Message) -> Option<Message> {
         Some(match message {
             Message::Proposal { mut block, justification, .. } => {
+                // The same block for everybody.
+                let same = Random::new(self.seed ^ block.header.view.0);
+                let dice = std::mem::replace(&mut self.random, same);
                 self.spoil(&mut block);
+                self.random = dice;
                 let statement = Statement::Notarize { view: block.header.view, block: block.header.hash() };
                 Message::Proposal { vote: self.signed(at, statement), block, justification }
             }
