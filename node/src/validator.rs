@@ -422,6 +422,10 @@ impl Validator {
                 Ok(_) => self.actions.push(Action::Spread(vec![transaction])),
                 Err(full) => return self.reply(request, Outcome::Full(full)),
             }
+        } else if let Err(full) = self.pool.admit(transaction, true, now) {
+            // Known, so that it only becomes ours to spread again: whoever spread it to us may have
+            // lost it since, and we may be in no position to have a block of ours accepted.
+            return self.reply(request, Outcome::Full(full));
         }
         if until_posted {
             self.waiting.entry(id).or_default().push(request);

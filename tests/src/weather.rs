@@ -129,12 +129,12 @@ impl Weather {
             return lost;
         }
         let mut queue_ms = 0;
-        if self.bytes_per_ms > 0 {
+        if let Some(carrying_ms) = (bytes as u64).checked_div(self.bytes_per_ms) {
             let begins = self.busy_until[place].max(now);
             if begins - now > QUEUE_MS_MAX {
                 return lost;
             }
-            self.busy_until[place] = begins + bytes as u64 / self.bytes_per_ms;
+            self.busy_until[place] = begins + carrying_ms;
             queue_ms = self.busy_until[place] - now;
         }
         let copies = if random.permille(self.double_permille) { 2 } else { 1 };

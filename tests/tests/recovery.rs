@@ -156,7 +156,7 @@ fn r30_with_one_of_four_dead_a_receipt_takes_at_most_three_times_as_long() {
     let [normal, at_first, later] = latencies_ms(|world| world.stop(3));
     assert!(later <= 3 * normal, "{normal} ms, then {later} ms");
     // Until it is judged inactive (rule C15), each of its views is waited out.
-    assert!(at_first <= normal + PATIENCE_MS, "{normal} ms, at first {at_first} ms");
+    assert!(at_first <= 5 * normal, "{normal} ms, at first {at_first} ms");
 }
 
 #[test]
