@@ -14,9 +14,10 @@ use alloc::vec::Vec;
 
 use crate::block::{Height, LeafIndex};
 use crate::codec::{Decode, Encode};
+use crate::digest::Digest;
 use crate::records::{
-    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, KeyRecord, ParameterRecord,
-    PaymentRecord, PeriodRecord, SeriesRecord,
+    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord,
+    OffenceRecord, ParameterRecord, PaymentRecord, PeriodRecord, RootRecord, SeatRecord, SeriesRecord,
 };
 use crate::state_proof::RegisterRoot;
 use crate::time::Timestamp;
@@ -68,12 +69,12 @@ macro_rules! registers {
         }
 
         #[allow(non_camel_case_types)]
-        enum Place {
+        enum Position {
             $($field,)*
         }
 
         $(impl Stored for $record {
-            const PLACE: u8 = Place::$field as u8;
+            const PLACE: u8 = Position::$field as u8;
             fn register(registers: &Registers) -> &Register<Self> {
                 &registers.$field
             }
@@ -146,6 +147,14 @@ registers! {
     payments: PaymentRecord,
     /// Bank references that are used.
     bank_entries: BankEntryRecord,
+    /// Epochs, and where in the chain and the log they begin.
+    epochs: EpochRecord,
+    /// The validators of every epoch.
+    seats: SeatRecord,
+    /// The log after each of the last blocks.
+    roots: RootRecord,
+    /// Offences that were proven.
+    offences: OffenceRecord,
 }
 
 /// The registers as one block sees them while it is executed: reads go through the staged parents
@@ -154,23 +163,27 @@ pub struct Draft<'a> {
     base: &'a Registers,
     below: &'a [Arc<Layer>],
     own: Layer,
-    time: Timestamp,
-    height: Height,
-    leaf: LeafIndex,
+    place: Place,
     moved: u64,
 }
 
+/// Where in which chain a draft is executed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Genesis hash of the chain.
+    pub(crate) chain: Digest,
+    /// Time of the block.
+    pub(crate) time: Timestamp,
+    /// Height of the block.
+    pub(crate) height: Height,
+    /// Where the next transaction will stand in the log.
+    pub(crate) leaf: LeafIndex,
+}
+
 impl<'a> Draft<'a> {
-    /// A draft on top of `below`, newest first, which lie on `base`. `leaf` is where the first
-    /// transaction will stand in the log.
-    pub(crate) fn new(
-        base: &'a Registers,
-        below: &'a [Arc<Layer>],
-        time: Timestamp,
-        height: Height,
-        leaf: LeafIndex,
-    ) -> Self {
-        Self { base, below, own: Layer::above(base, below), time, height, leaf, moved: 0 }
+    /// A draft on top of `below`, newest first, which lie on `base`.
+    pub(crate) fn new(base: &'a Registers, below: &'a [Arc<Layer>], place: Place) -> Self {
+        Self { base, below, own: Layer::above(base, below), place, moved: 0 }
     }
 
     fn deltas<R: Stored>(&self) -> impl Iterator<Item = &Delta<R>> {
@@ -219,34 +232,40 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Genesis hash of the chain.
+    pub fn chain(&self) -> &Digest {
+        &self.place.chain
+    }
+
     /// Time of the block.
     pub fn time(&self) -> Timestamp {
-        self.time
+        self.place.time
     }
 
     /// Height of the block.
     pub fn height(&self) -> Height {
-        self.height
+        self.place.height
     }
 
     /// Where the transaction being executed will stand in the log.
     pub fn leaf(&self) -> LeafIndex {
-        self.leaf
+        self.place.leaf
     }
 
-    /// How many later account records late postings have moved in this block.
+    /// How many later account records late postings have moved in this block, and what else counts
+    /// as so many.
     pub fn moved(&self) -> u64 {
         self.moved
     }
 
-    /// Counts a later account record that a late posting moved.
-    pub(crate) fn count_moved(&mut self) {
-        self.moved += 1;
+    /// Counts later account records that a late posting moved, or work that takes as long.
+    pub(crate) fn count_moved(&mut self, records: u64) {
+        self.moved += records;
     }
 
     /// Moves on to the next transaction.
     pub(crate) fn next_leaf(&mut self) {
-        self.leaf = self.leaf.next();
+        self.place.leaf = self.place.leaf.next();
     }
 
     /// Computes the roots; nothing is written after it.

@@ -136,7 +136,7 @@ impl Siege {
             for place in [1, hashes.len() / 2, hashes.len() - 1] {
                 let index = ledger::block::LeafIndex(place as u64);
                 let leaf = disk.leaves[place].clone();
-                let receipt = Receipt::new(leaf, index, path(place, &hashes), note.clone(), None);
+                let receipt = Receipt::new(leaf, index, path(place, &hashes), note.clone(), None, Vec::new());
                 add(Kind::Text, receipt.to_text().into_bytes());
             }
         }

@@ -71,6 +71,7 @@ pub(crate) fn genesis() -> Genesis {
         vote_key: public(100 + seat),
         cosign_key: public(110 + seat),
         peer_key: public(120 + seat),
+        governance_key: public(130 + seat),
     };
     Genesis {
         name: "hovedbok.example".to_string(),

@@ -26,6 +26,7 @@ pub(crate) fn trust_file() -> Value {
             "vote_key": validator.vote_key.to_string(),
             "cosign_key": validator.cosign_key.to_string(),
             "peer_key": validator.peer_key.to_string(),
+            "governance_key": validator.governance_key.to_string(),
             "cosign_vkey": key.to_text(),
         })
     });
@@ -344,7 +345,7 @@ pub(crate) fn receipts() -> Vec<Case> {
     let mut altered_leaf = all[6].clone();
     altered_leaf[60] ^= 1;
     let of = |leaf: Vec<u8>, index: u64, path: Vec<Digest>| {
-        Receipt::new(leaf, LeafIndex(index), path, certify(body.clone(), &[0, 1, 2]), None).to_text()
+        Receipt::new(leaf, LeafIndex(index), path, certify(body.clone(), &[0, 1, 2]), None, vec![]).to_text()
     };
     let path6 = path(&all, 6);
     let elsewhere = Evidence { seal: seal_proof(&all[..16]), records: vec![record(4, 0)] };
@@ -354,13 +355,14 @@ pub(crate) fn receipts() -> Vec<Case> {
         path6.clone(),
         certify(body.clone(), &[0, 1, 2]),
         Some(elsewhere),
+        vec![],
     );
     let mut other_record = record(4, 0);
     other_record.record[40] ^= 1;
     let other_body = Checkpoint { origin: other_trust().origin().into(), ..body.clone() };
     let other: Vec<_> = (0..3).map(|signer| cosignature(&other_body, signer)).collect();
     let other = CertifiedCheckpoint::assemble(other_body, &other, &other_trust()).unwrap();
-    let other = Receipt::new(all[6].clone(), LeafIndex(6), path6.clone(), other, None);
+    let other = Receipt::new(all[6].clone(), LeafIndex(6), path6.clone(), other, None, vec![]);
     let swapped = {
         let mut path = path6.clone();
         path.swap(0, 1);
@@ -390,7 +392,7 @@ pub(crate) fn receipts() -> Vec<Case> {
             "format",
             Some(1),
             "a format of extra from a later version",
-            text(&invoice.replace("extra AQ", "extra Ag")),
+            text(&invoice.replace("extra Ag", "extra Aw")),
         ),
         (
             "leading-zero",

@@ -49,10 +49,12 @@ pub(crate) fn sign(number: u8, bytes: &[u8]) -> Signature {
     Signature(private(number).sign(bytes).to_bytes())
 }
 
-/// Validators 0 to 3: votes by keys 11 on, cosignatures by 21 on, network by 31 on.
+/// Validators 0 to 3: votes by keys 11 on, cosignatures by 21 on, network by 31 on,
+/// governance by 51 on.
 pub(crate) const VOTE: u8 = 11;
 pub(crate) const COSIGN: u8 = 21;
 const PEER: u8 = 31;
+pub(crate) const GOVERNANCE: u8 = 51;
 /// Who submits: keys 41 (machine), 42 and 43 (people) of the buyer.
 pub(crate) const SUBMIT: u8 = 41;
 pub(crate) const ATTEST: u8 = 42;
@@ -86,6 +88,7 @@ pub(crate) fn validators() -> ValidatorSet {
         vote_key: public(VOTE + i),
         cosign_key: public(COSIGN + i),
         peer_key: public(PEER + i),
+        governance_key: public(GOVERNANCE + i),
     });
     ValidatorSet { epoch: Epoch(0), validators: validators.collect() }
 }
@@ -537,7 +540,7 @@ pub(crate) fn receipt(index: u64, size: usize, records: Option<Vec<RecordPath>>)
     let leaves = &leaves()[..size];
     let evidence = records.map(|records| Evidence { seal: seal_proof(leaves), records });
     let certified = certify(checkpoint(leaves), &[0, 1, 2]);
-    Receipt::new(leaves[index as usize].clone(), LeafIndex(index), path(leaves, index), certified, evidence)
+    Receipt::new(leaves[index as usize].clone(), LeafIndex(index), path(leaves, index), certified, evidence, vec![])
 }
 
 pub(crate) fn state_proofs() -> StateProofs {
