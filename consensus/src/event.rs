@@ -89,19 +89,19 @@ pub enum Input {
     Certificate(Certificate),
     /// A peer told where it stands.
     Status {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// What it said.
         status: Status,
     },
     /// A peer asked where we stand.
     StatusRequest {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
     },
     /// A peer asked for a certificate.
     CertificateRequest {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// Of this view.
         view: View,
@@ -134,12 +134,13 @@ pub enum Input {
     },
 }
 
-/// To whom.
+/// To whom. Peers have numbers: below n they are the seats of the epoch, from n on guests, who may
+/// ask and are answered, and whose own word counts for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Every other validator.
+    /// Every peer but ourselves, guests included.
     All,
-    /// One validator.
+    /// One peer.
     One(u16),
 }
 

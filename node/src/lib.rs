@@ -6,17 +6,26 @@
 
 pub mod config;
 pub mod cosigning;
+pub mod halt;
 pub mod handle;
+pub mod handoffs;
 pub mod intake;
 pub mod keeper;
+pub mod keyring;
 pub mod keys;
+pub mod lease;
+pub mod links;
 pub mod localnet;
+pub mod members;
 pub mod network;
 pub mod plan;
 pub mod pool;
 pub mod recover;
+pub mod report;
 pub mod rpc;
 pub mod run;
 pub mod service;
+pub mod signer;
 pub mod store;
 pub mod validator;
+pub mod watermark;

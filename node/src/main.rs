@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use node::config::Config;
-use node::keys::Keys;
-use node::localnet::{self, Localnet};
+use node::keys::{Keys, write_signing_key};
+use node::localnet::{self, Localnet, Size};
 use node::plan::Plan;
 use node::service;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,10 +23,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes the three keys of a validator and prints their public halves for the plan of genesis.
+    /// Makes the keys of a validator and prints their public halves, for the plan of genesis or for
+    /// joining.
     Keygen {
-        /// The file to write; never overwritten, readable by its owner only.
+        /// The file to write the node's three keys to; never overwritten, readable by its owner only.
         file: PathBuf,
+        /// Where the governance key goes, which no node needs: move it to a safe place. FILE.governance
+        /// if left out.
+        #[arg(long)]
+        governance: Option<PathBuf>,
     },
     /// Makes the genesis file from a plan and prints the chain's identity.
     Init {
@@ -50,9 +55,12 @@ enum Command {
         /// Where genesis, keys, configurations and data lie; laid out if nothing is there.
         #[arg(long)]
         dir: PathBuf,
-        /// How many validators.
+        /// How many validators genesis names.
         #[arg(long, default_value_t = 4)]
         validators: usize,
+        /// How many more nodes follow, with keys of their own, so that they may join.
+        #[arg(long, default_value_t = 0)]
+        followers: usize,
         /// Clients reach validator i at this port + i; 0 takes free ports.
         #[arg(long, default_value_t = 0)]
         rpc_base_port: u16,
@@ -70,11 +78,11 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,libp2p=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let done = match arguments.command {
-        Command::Keygen { file } => keygen(&file),
+        Command::Keygen { file, governance } => keygen(&file, governance),
         Command::Init { plan, out } => init(&plan, &out),
         Command::Run { config, until_stdin_closes } => run(&config, until_stdin_closes),
-        Command::Localnet { dir, validators, rpc_base_port, init_only } => {
-            local(&dir, validators, rpc_base_port, init_only)
+        Command::Localnet { dir, validators, followers, rpc_base_port, init_only } => {
+            local(&dir, Size { validators, followers }, rpc_base_port, init_only)
         }
     };
     match done {
@@ -86,12 +94,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn keygen(file: &Path) -> Result<(), AnyError> {
+fn keygen(file: &Path, governance: Option<PathBuf>) -> Result<(), AnyError> {
+    let governance = governance.unwrap_or_else(|| {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".governance");
+        beside.into()
+    });
     let keys = Keys::generate()?;
     keys.save(file)?;
+    let governance_key = write_signing_key(&governance)?;
     println!("vote_key = \"{}\"", keys.vote_key());
     println!("cosign_key = \"{}\"", keys.cosign_key());
     println!("peer_key = \"{}\"", keys.peer_key());
+    println!("governance_key = \"{governance_key}\"");
+    eprintln!("the governance key is in {}: move it to a safe place off this machine", governance.display());
     Ok(())
 }
 
@@ -140,8 +156,8 @@ async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
     }
 }
 
-fn local(dir: &Path, validators: usize, rpc_base_port: u16, init_only: bool) -> Result<(), AnyError> {
-    localnet::lay_out(dir, validators, rpc_base_port)?;
+fn local(dir: &Path, size: Size, rpc_base_port: u16, init_only: bool) -> Result<(), AnyError> {
+    localnet::lay_out(dir, size, rpc_base_port)?;
     if init_only {
         return Ok(());
     }

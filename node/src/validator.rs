@@ -7,25 +7,34 @@
 //! effect. Signatures on transactions are checked before they come in, because that is the bulk of
 //! the work and belongs on other threads; those on votes and certificates are checked here.
 //!
+//! Peers have numbers: below n they are the seats of the epoch, from n on guests. A core serves one
+//! epoch; when the block that ends it is posted, a fresh core takes over, and books, pool and callers
+//! go on (`epoch`).
+//!
 //! Invariant: the same events at the same times give the same actions.
 
+mod epoch;
 mod execution;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use consensus::event::{
-    Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, To,
+    Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, Status, To,
 };
 use consensus::machine::{Config, Consensus, Restored, Start};
-use ledger::block::{BlockHash, Height, LeafIndex, VerifiedBlock, View};
+use ledger::block::{Block, BlockHash, Epoch, Height, LeafIndex, VerifiedBlock, View};
 use ledger::books::{Ledger, Slot, Staged};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, ValidatorSet, Vote};
+use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::checkpoint::Trust;
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::refusal::Refusal;
+use ledger::signature::PublicKey;
 use ledger::time::Timestamp;
 use ledger::transaction::{TransactionId, VerifiedTransaction};
 
@@ -77,7 +86,7 @@ pub enum Event {
     },
     /// A peer sent another message.
     Message {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// What it says; signatures in it are not checked yet.
         message: Message,
@@ -88,20 +97,22 @@ pub enum Event {
     Block(VerifiedBlock),
     /// Finalized blocks that we asked for arrived, in rising order of height.
     Blocks {
-        /// Index of the validator that sent them.
+        /// Number of the peer that sent them.
         from: u16,
         /// Its blocks; transactions verified, certificates not.
         blocks: Vec<SyncedBlock>,
     },
     /// A request to this peer came to nothing.
     Unanswered {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
     },
     /// Cosignatures arrived, our own among them.
     Cosignatures(Vec<Cosignature>),
     /// A peer is connected.
     Connected(u16),
+    /// A transaction of our own: the report of an offence, signed and verified.
+    Own(VerifiedTransaction),
 }
 
 /// What the run loop must do. All of a call's `Persist…` are made durable, in one batch, before any
@@ -109,7 +120,12 @@ pub enum Event {
 #[derive(Clone)]
 pub enum Action {
     /// Keep our own statement.
-    PersistVote(Statement),
+    PersistVote {
+        /// The epoch it is made in.
+        epoch: Epoch,
+        /// What is stated.
+        statement: Statement,
+    },
     /// Keep a block that is not final yet.
     PersistBlock(VerifiedBlock),
     /// Keep a certificate.
@@ -125,10 +141,19 @@ pub enum Action {
     PersistCheckpoint(Certified),
     /// Keep what convicts a validator.
     PersistEvidence(Evidence),
-    /// Sign our statement, send the vote to all, and feed it back as [`Event::Voted`].
-    Vote(Statement),
-    /// Cosign our checkpoint unless our watermark forbids it, send it to all, and feed it back.
+    /// Sign our statement as the seat we have in this epoch, send the vote to all, and feed it back as
+    /// [`Event::Voted`].
+    Vote {
+        /// The epoch.
+        epoch: Epoch,
+        /// What is stated.
+        statement: Statement,
+    },
+    /// Cosign our checkpoint as the seat we have in this epoch, unless our watermark forbids it, send it
+    /// to all, and feed it back.
     Cosign {
+        /// The epoch that vouches for a checkpoint of this size; perhaps the one before.
+        epoch: Epoch,
         /// Leaves in the log.
         size: u64,
         /// Root of the log.
@@ -141,9 +166,9 @@ pub enum Action {
         /// What.
         message: Message,
     },
-    /// Send cosignatures to one validator.
+    /// Send cosignatures to one peer.
     SendCosignatures {
-        /// Index of the validator.
+        /// Number of the peer.
         to: u16,
         /// At most one per validator.
         cosignatures: Vec<Cosignature>,
@@ -152,14 +177,14 @@ pub enum Action {
     Spread(Vec<VerifiedTransaction>),
     /// Ask a peer for one block.
     FetchBlock {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// Which.
         block: BlockHash,
     },
     /// Ask a peer for finalized blocks from this height on.
     FetchBlocks {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// The first height.
         height: Height,
@@ -171,8 +196,22 @@ pub enum Action {
         /// What became of it.
         outcome: Outcome,
     },
-    /// Stop voting for good and page the operator; reading goes on.
-    Halt(HaltReason),
+    /// Another validator set is in force: find our seat in it, admit its members, go on.
+    BeginEpoch {
+        /// The set whose epoch ended.
+        before: ValidatorSet,
+        /// The set in force.
+        set: ValidatorSet,
+    },
+    /// Sign a report of this offence with our vote key, and feed it back as [`Event::Own`].
+    Report(Evidence),
+    /// Stop voting for good, keep the proof, and page the operator; reading goes on.
+    Halt {
+        /// What was seen.
+        reason: HaltReason,
+        /// The block that a certificate in it speaks of and our books refuse, if it is here.
+        block: Option<Box<Block>>,
+    },
 }
 
 impl Action {
@@ -180,7 +219,7 @@ impl Action {
     pub fn persists(&self) -> bool {
         matches!(
             self,
-            Self::PersistVote(_)
+            Self::PersistVote { .. }
                 | Self::PersistBlock(_)
                 | Self::PersistCertificate(_)
                 | Self::PersistFinalized { .. }
@@ -219,8 +258,12 @@ pub struct Settings {
 pub struct Recovered {
     /// The books, replayed to the last final block.
     pub ledger: Ledger,
-    /// Origin and validators, from genesis.
+    /// Origin and validators, from genesis, and the handoffs since.
     pub trust: Trust,
+    /// Offences that were seen, booked or not.
+    pub evidence: Vec<Evidence>,
+    /// Whether it stopped for good, and nobody has settled the matter since.
+    pub halted: bool,
     /// Consensus: own statements, certificates, headers.
     pub consensus: Restored,
     /// Bodies of blocks that are not final.
@@ -232,8 +275,11 @@ pub struct Recovered {
 /// See the module.
 pub struct Validator {
     settings: Settings,
+    // The vote keys that we hold; our seat is where one of them sits.
+    vote_keys: Vec<PublicKey>,
     me: Option<u16>,
     set: ValidatorSet,
+    halted: bool,
     ledger: Ledger,
     core: Consensus,
     pool: Pool,
@@ -248,6 +294,8 @@ pub struct Validator {
     verified: BTreeSet<Digest>,
     verified_order: VecDeque<Digest>,
     respread_at: Timestamp,
+    // When we last asked a peer that seems to be in a later epoch where it stands.
+    enquired_at: Option<Timestamp>,
     faults: u64,
     // The call in progress.
     inputs: VecDeque<Input>,
@@ -255,20 +303,23 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// A validator (or, without an index, a follower) as its disk left it, and what it must do first.
+    /// A validator as its disk left it, and what it must do first. It has the seat that one of its vote
+    /// keys holds in the epoch; with none, it follows.
     pub fn new(
         settings: Settings,
-        me: Option<u16>,
+        vote_keys: Vec<PublicKey>,
         recovered: Recovered,
         now: Timestamp,
     ) -> (Self, Vec<Action>) {
-        let Recovered { ledger, trust, consensus, blocks, certified } = recovered;
+        let Recovered { ledger, trust, evidence, halted, consensus, blocks, certified } = recovered;
         let set = ledger.validators().clone();
+        // Whoever stopped for good has no voice until a person has looked.
+        let me = seat(&set, &vote_keys).filter(|_| !halted);
         let start = Start {
             chain: ledger.chain(),
             validators: set.clone(),
             me,
-            genesis: ledger.genesis_header().clone(),
+            genesis: ledger.start().clone(),
             vote_from: View(0),
         };
         let (core, effects) = Consensus::new(settings.consensus.clone(), start, consensus, now);
@@ -277,9 +328,11 @@ impl Validator {
         cosigning.reached(head.log.size(), head.log.root());
         let mut validator = Self {
             settings,
+            vote_keys,
             me,
             cosigning,
             set,
+            halted,
             ledger,
             core,
             pool: Pool::default(),
@@ -291,11 +344,13 @@ impl Validator {
             verified: BTreeSet::new(),
             verified_order: VecDeque::new(),
             respread_at: now,
+            enquired_at: None,
             faults: 0,
             inputs: VecDeque::new(),
             actions: Vec::new(),
         };
         validator.cosign_head();
+        evidence.iter().for_each(|evidence| validator.report(evidence));
         validator.carry_all(now, effects);
         validator.settle(now);
         let actions = std::mem::take(&mut validator.actions);
@@ -305,6 +360,7 @@ impl Validator {
     /// The only way in; the returned list is the only way out.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         match event {
+            event if self.halted && !is_heard_by_the_halted(&event) => {}
             Event::Tick => {
                 self.inputs.push_back(Input::Tick);
                 self.retry(now);
@@ -322,7 +378,7 @@ impl Validator {
                 }
             }
             Event::Proposal { block, justification, vote } => self.on_proposal(block, justification, vote),
-            Event::Message { from, message } => self.on_message(from, message),
+            Event::Message { from, message } => self.on_message(now, from, message),
             Event::Voted(vote) => self.inputs.push_back(Input::Vote(vote)),
             Event::Block(block) => {
                 let header = block.header().clone();
@@ -347,6 +403,14 @@ impl Validator {
                 }
                 self.cosign_head();
             }
+            Event::Own(transaction) => {
+                // Refused when somebody else's report of the offence is booked already.
+                if self.ledger.check(&transaction, now).is_ok()
+                    && self.pool.admit(transaction.clone(), true, now) == Ok(true)
+                {
+                    self.actions.push(Action::Spread(vec![transaction]));
+                }
+            }
         }
         self.settle(now);
         std::mem::take(&mut self.actions)
@@ -367,6 +431,21 @@ impl Validator {
     /// Consensus, for its view and leader.
     pub fn consensus(&self) -> &Consensus {
         &self.core
+    }
+
+    /// Our seat in the epoch's set; none of a follower, nor of one that stopped for good.
+    pub fn seat(&self) -> Option<u16> {
+        self.me
+    }
+
+    /// Whether it stopped for good.
+    pub fn halted(&self) -> bool {
+        self.halted || self.core.halted()
+    }
+
+    /// Who validated when, with what proves it.
+    pub fn trust(&self) -> &Arc<Trust> {
+        self.cosigning.trust()
     }
 
     /// The newest certified checkpoint.
@@ -428,7 +507,10 @@ impl Validator {
         self.inputs.push_back(Input::Proposal(Proposal { header, justification, vote }));
     }
 
-    fn on_message(&mut self, from: u16, message: Message) {
+    fn on_message(&mut self, now: Timestamp, from: u16, message: Message) {
+        if self.is_of_another_epoch(now, from, &message) {
+            return;
+        }
         let input = match message {
             Message::Vote(vote) => {
                 // What could change nothing is not worth a signature check.
@@ -450,6 +532,10 @@ impl Validator {
                     return;
                 }
                 Input::Certificate(certificate)
+            }
+            Message::Status(status) if status.epoch < self.set.epoch => {
+                // Its certificates are of a set that has no say any more; that it is behind is all we need.
+                Input::Status { from, status: Status { entry: None, finalization: None, ..status } }
             }
             Message::Status(status) => {
                 if !status.entry.iter().chain(&status.finalization).all(|c| self.holds(c)) {
@@ -515,8 +601,9 @@ impl Validator {
                 {
                     self.actions.push(Action::PersistBlock(body.clone()));
                 }
-                self.actions.push(Action::PersistVote(statement));
-                self.actions.push(Action::Vote(statement));
+                let epoch = self.set.epoch;
+                self.actions.push(Action::PersistVote { epoch, statement });
+                self.actions.push(Action::Vote { epoch, statement });
             }
             Effect::Keep(certificate) => self.actions.push(Action::PersistCertificate(certificate)),
             Effect::Propose { block, justification, vote } => {
@@ -534,8 +621,11 @@ impl Validator {
             },
             Effect::Finalize(blocks) => self.decided.extend(blocks),
             Effect::Sync { finalization } => self.catch_up.target(finalization),
-            Effect::Evidence(evidence) => self.actions.push(Action::PersistEvidence(evidence)),
-            Effect::Halt { reason } => self.actions.push(Action::Halt(reason)),
+            Effect::Evidence(evidence) => {
+                self.report(&evidence);
+                self.actions.push(Action::PersistEvidence(evidence));
+            }
+            Effect::Halt { reason } => self.halt(reason),
         }
         self.request_missing(now);
     }
@@ -598,14 +688,8 @@ impl Validator {
         while let Some(next) = self.decided.front() {
             match self.executions.execute(&self.ledger, next.block) {
                 Execution::Done(staged) => {
-                    let Some(finalized) = self.decided.pop_front() else { return };
-                    let proof = FinalizedBlock {
-                        block: staged.block().to_block(),
-                        notarization: finalized.notarization,
-                        skips: finalized.skips,
-                        finalization: finalized.finalization,
-                    };
-                    self.post(staged, proof);
+                    let Some(finality) = self.finality(&staged) else { break };
+                    self.post(now, staged, finality);
                     posted = true;
                 }
                 Execution::Missing(missing) => {
@@ -619,7 +703,7 @@ impl Validator {
                 Execution::Invalid { .. } => {
                     let certificate = next.finalization.clone().unwrap_or_else(|| next.notarization.clone());
                     self.decided.clear();
-                    self.actions.push(Action::Halt(HaltReason::CertifiedInvalid { certificate }));
+                    self.halt(HaltReason::CertifiedInvalid { certificate });
                 }
             }
         }
@@ -631,7 +715,8 @@ impl Validator {
     }
 
     /// Posts an executed block; nothing here can fail.
-    fn post(&mut self, staged: Arc<Staged>, proof: FinalizedBlock) {
+    fn post(&mut self, now: Timestamp, staged: Arc<Staged>, finality: Finality) {
+        let before = self.ledger.head().log.clone();
         self.ledger.post(&staged);
         for (transaction, leaf) in staged.block().transactions().iter().zip(staged.first_leaf().0..) {
             self.pool.remove(&transaction.id());
@@ -644,16 +729,37 @@ impl Validator {
         if self.cosigning.reached(head.log.size(), head.log.root()) {
             self.on_certified();
         }
-        self.actions.push(Action::PersistFinalized { staged, proof });
+        let proof = FinalizedBlock { block: staged.block().to_block(), finality };
+        if staged.ends_epoch() {
+            self.actions.push(Action::PersistFinalized { staged: staged.clone(), proof: proof.clone() });
+            self.begin_epoch(now, &before, &staged, &proof);
+        } else {
+            self.actions.push(Action::PersistFinalized { staged, proof });
+        }
     }
 
+    /// Cosigns the head as the seat that we have in the epoch which its size lies in.
     fn cosign_head(&mut self) {
         let head = self.ledger.head();
         let (size, root) = (head.log.size(), head.log.root());
         let certified = self.cosigning.certified().is_some_and(|certified| certified.size >= size);
-        if self.me.is_some() && !certified {
-            self.actions.push(Action::Cosign { size, root });
+        let set = self.cosigning.trust().term(size).validators();
+        if seat(set, &self.vote_keys).is_some() && !certified && !self.halted() {
+            let epoch = set.epoch;
+            self.actions.push(Action::Cosign { epoch, size, root });
         }
+    }
+
+    /// Stops for good.
+    fn halt(&mut self, reason: HaltReason) {
+        let block = match &reason {
+            HaltReason::CertifiedInvalid { certificate } => certificate.statement.block(),
+            HaltReason::Contradiction { .. } => None,
+        };
+        let block = block.and_then(|block| self.executions.refused(&block));
+        let block = block.map(|block| Box::new(block.to_block()));
+        self.halted = true;
+        self.actions.push(Action::Halt { reason, block });
     }
 
     fn on_certified(&mut self) {
@@ -719,6 +825,29 @@ impl Validator {
             }
             self.recheck(now);
         }
+    }
+}
+
+/// Where one of these vote keys sits.
+fn seat(set: &ValidatorSet, vote_keys: &[PublicKey]) -> Option<u16> {
+    let place = set.validators.iter().position(|validator| vote_keys.contains(&validator.vote_key))?;
+    u16::try_from(place).ok()
+}
+
+/// One who stopped for good takes in no more of the chain, and still hands out what it knows.
+fn is_heard_by_the_halted(event: &Event) -> bool {
+    match event {
+        Event::Message { message, .. } => {
+            matches!(message, Message::StatusRequest | Message::CertificateRequest(_))
+        }
+        Event::Proposal { .. } | Event::Voted(_) | Event::Block(_) | Event::Blocks { .. } => false,
+        Event::Tick
+        | Event::Submit { .. }
+        | Event::Spread(_)
+        | Event::Unanswered { .. }
+        | Event::Cosignatures(_)
+        | Event::Connected(_)
+        | Event::Own(_) => true,
     }
 }
 

@@ -401,7 +401,7 @@ async fn a_member_that_breaks_the_protocol_is_cut_off_for_a_while() {
     let mut nodes = connected(2).await;
     // A member's own queue takes any bytes: announce and send what no lane carries.
     let queues = nodes[1].handle.queues[0].clone().unwrap();
-    let oversized = vec![0; frame_bytes_max(2) + 1];
+    let oversized = vec![0; FRAME_BYTES_MAX + 1];
     let misplaced = Frame::Consensus(proposal(1, 0)).encode();
     queues.votes.push(oversized.into());
     until(|| nodes[0].handle.metrics().offences.get() == 1).await;

@@ -32,6 +32,8 @@ pub(super) struct Metrics {
     pub(super) peers: Gauge,
     pub(super) halted: Gauge,
     pub(super) answers_in_time: Gauge,
+    pub(super) epoch: Gauge,
+    pub(super) votes: Gauge,
     pub(super) height: Gauge,
     pub(super) view: Gauge,
     pub(super) pool: Gauge,
@@ -58,6 +60,8 @@ impl Default for Metrics {
         let peers = gauge("peers_connected", "Validators and followers connected");
         let halted = gauge("halted", "1 once the validator stopped voting for good");
         let answers_in_time = gauge("answers", "1 while the validator answers questions in time");
+        let epoch = gauge("epoch", "Epoch of the validator set in force");
+        let votes = gauge("votes", "1 while this node has a seat and votes; 0 of a follower");
         let height = gauge("height", "Height of the last posted block");
         let view = gauge("view", "View that consensus is in");
         let pool = gauge("pool_transactions", "Transactions that wait for a block");
@@ -80,6 +84,8 @@ impl Default for Metrics {
             peers,
             halted,
             answers_in_time,
+            epoch,
+            votes,
             height,
             view,
             pool,
