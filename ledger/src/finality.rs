@@ -183,9 +183,7 @@ impl FinalizedBlock {
         match finalization {
             Some(certificate) => verify_finalized(last, certificate, chain, set),
             None if closing.is_empty() => Ok(()),
-            None => {
-                Err(FinalityError::NoFinalization { block: header.hash(), closing: closing.len() })
-            }
+            None => Err(FinalityError::NoFinalization { block: header.hash(), closing: closing.len() }),
         }
     }
 

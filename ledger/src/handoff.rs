@@ -14,12 +14,12 @@ use bincode::{Decode, Encode};
 
 use crate::block::{Epoch, Header, Leaf};
 use crate::certificate::{Certificate, ValidatorSet, ValidatorSetError};
+use crate::checkpoint::Term;
 #[cfg(doc)]
 use crate::checkpoint::Trust;
-use crate::checkpoint::Term;
 use crate::codec;
 use crate::digest::Digest;
-use crate::finality::{FinalityError, FinalizedBlock, Finality, verify_closing, verify_finalized};
+use crate::finality::{Finality, FinalityError, FinalizedBlock, verify_closing, verify_finalized};
 use crate::transaction::{Operation, SignedTransaction, TransactionError};
 use crate::tree::{PATH_HASHES_MAX, ProofError, leaf_hash, verify_inclusion};
 

@@ -83,8 +83,8 @@ impl Offence {
 
     /// Whether both votes are signed with this key, the signer's of that epoch.
     pub fn is_signed_by(&self, key: &PublicKey, chain: &Digest) -> bool {
-        [&self.first, &self.second].into_iter().all(|vote| {
-            key.verify(&vote.statement.signed_bytes(chain, vote.epoch), &vote.signature)
-        })
+        [&self.first, &self.second]
+            .into_iter()
+            .all(|vote| key.verify(&vote.statement.signed_bytes(chain, vote.epoch), &vote.signature))
     }
 }

@@ -498,9 +498,7 @@ pub enum TransactionError {
     #[error("transaction: {0}")]
     Codec(#[from] CodecError),
     /// The signature list breaks its form.
-    #[error(
-        "transaction carries {count} signatures; 1 to {max} in increasing order of key are read"
-    )]
+    #[error("transaction carries {count} signatures; 1 to {max} in increasing order of key are read")]
     SignatureList {
         /// How many there are.
         count: usize,

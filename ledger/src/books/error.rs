@@ -97,7 +97,9 @@ pub enum BlockError {
         count: usize,
     },
     /// Rule L30: a block on the end of its epoch carries transactions.
-    #[error("{count} transactions in a block on the end of its epoch, expected none; they belong in the next")]
+    #[error(
+        "{count} transactions in a block on the end of its epoch, expected none; they belong in the next"
+    )]
     NotEmpty {
         /// How many.
         count: usize,
@@ -127,7 +129,9 @@ pub enum BlockError {
         refusal: Refusal,
     },
     /// The log would have another length.
-    #[error("log size {found}, expected {expected}: one leaf per transaction, the next epoch's and the seal; none in a closing block")]
+    #[error(
+        "log size {found}, expected {expected}: one leaf per transaction, the next epoch's and the seal; none in a closing block"
+    )]
     LogSize {
         /// After executing the block.
         expected: u64,
@@ -162,7 +166,9 @@ pub enum RecoveryError {
         transaction: TransactionId,
     },
     /// Another epoch is current here.
-    #[error("recovery from epoch {named}, current here is epoch {current}; sign one for the epoch that failed")]
+    #[error(
+        "recovery from epoch {named}, current here is epoch {current}; sign one for the epoch that failed"
+    )]
     Epoch {
         /// The epoch named.
         named: Epoch,

@@ -64,7 +64,10 @@ fn one_validator_counted_twice_or_one_too_few_is_no_quorum() {
     );
     let once = cosign(&checkpoint, &[1, 1, 1]);
     let refusal = CertifiedCheckpoint::assemble(checkpoint, &once, &trust).unwrap_err();
-    assert_eq!(refusal, CheckpointError::QuorumOfNewest { epoch: Epoch(0), found: 1, quorum: 3, validators: 4 });
+    assert_eq!(
+        refusal,
+        CheckpointError::QuorumOfNewest { epoch: Epoch(0), found: 1, quorum: 3, validators: 4 }
+    );
 }
 
 #[test]
@@ -99,10 +102,7 @@ fn a_validators_cosignature_holds_for_its_own_seat_and_checkpoint_only() {
     let cosignature = cosign(&checkpoint, &[2])[0];
     assert_eq!(cosignature.verify(&checkpoint, &trust, Some(NOW)), Ok(()));
     let wrong_seat = Cosignature { signer: 1, ..cosignature };
-    assert!(matches!(
-        wrong_seat.verify(&checkpoint, &trust, None),
-        Err(CheckpointError::Signature { .. })
-    ));
+    assert!(matches!(wrong_seat.verify(&checkpoint, &trust, None), Err(CheckpointError::Signature { .. })));
     let no_seat = Cosignature { signer: 4, ..cosignature };
     assert_eq!(
         no_seat.verify(&checkpoint, &trust, None),
@@ -171,8 +171,7 @@ fn trust_is_refused_where_a_name_cannot_stand_on_a_note() {
     spaced.validators[1].name = crate::entity::Name::new("Bergen kommune").unwrap();
     let refusal = Trust::new(good.origin().into(), *good.chain(), spaced).unwrap_err();
     assert!(matches!(refusal, TrustError::Validators(ValidatorSetError::Name { index: 1, .. })), "{refusal}");
-    let refusal =
-        Trust::new(good.origin().into(), Digest([8; 32]), good.validators().clone()).unwrap_err();
+    let refusal = Trust::new(good.origin().into(), Digest([8; 32]), good.validators().clone()).unwrap_err();
     assert!(matches!(refusal, TrustError::Origin { .. }), "{refusal}");
 }
 

@@ -110,8 +110,7 @@ impl Trust {
         let place = epoch.0.checked_sub(first.0).and_then(|place| usize::try_from(place).ok());
         let expected = self.validators().epoch.next();
         let before = place.and_then(|place| place.checked_sub(1));
-        let Some((place, before)) = place.zip(before).filter(|(_, before)| *before < self.terms.len())
-        else {
+        let Some((place, before)) = place.zip(before).filter(|(_, before)| *before < self.terms.len()) else {
             return Err(HandoffError::Epoch { expected, found: epoch });
         };
         if self.handoffs.get(before) == Some(handoff) {
@@ -120,9 +119,7 @@ impl Trust {
         let term = handoff.verify(&self.chain, &self.terms[before])?;
         match self.terms.get(place) {
             Some(known) if *known == term => Ok(()),
-            Some(known) => {
-                Err(HandoffError::Conflict { epoch, known: known.starts, found: term.starts })
-            }
+            Some(known) => Err(HandoffError::Conflict { epoch, known: known.starts, found: term.starts }),
             None => {
                 self.terms.push(term);
                 self.handoffs.push(handoff.clone());

@@ -52,10 +52,8 @@ fn receipt(trust: &Trust, index: u64, with_state: bool) -> Receipt {
     let size = leaves.len() as u64;
     let path = inclusion_proof(index, size, |level, index| node(&leaves, level, index)).unwrap();
     let checkpoint = certify(trust, checkpoint(trust, &leaves));
-    let evidence = Evidence {
-        seal: state.seal_proof(&leaves),
-        records: vec![state.record(0, 0), state.record(0, 2)],
-    };
+    let evidence =
+        Evidence { seal: state.seal_proof(&leaves), records: vec![state.record(0, 0), state.record(0, 2)] };
     let leaf = leaves[index as usize].clone();
     Receipt::new(leaf, LeafIndex(index), path, checkpoint, with_state.then_some(evidence), vec![])
 }
@@ -231,8 +229,8 @@ fn an_endless_path_or_text_is_not_read() {
     let trust = trust(7);
     let good = receipt(&trust, 42, false).to_text();
     let line = good.lines().nth(3).unwrap();
-    let long = good
-        .replace("index 42\n", &alloc::format!("index 42\n{}", alloc::format!("{line}\n").repeat(64)));
+    let long =
+        good.replace("index 42\n", &alloc::format!("index 42\n{}", alloc::format!("{line}\n").repeat(64)));
     let (step, message) = refusal(&long, &trust);
     assert_eq!((step, message.contains("expected the end of the path")), (1, true), "{message}");
     let refusal = Receipt::parse(&"x".repeat(RECEIPT_BYTES_MAX + 1)).unwrap_err();

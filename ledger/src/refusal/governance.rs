@@ -56,7 +56,9 @@ pub enum GovernanceRefusal {
         epoch: Epoch,
     },
     /// Rule L24: the set would stay as it is.
-    #[error("the validators of epoch {epoch} would stay as they are; name who leaves, enters or takes new keys")]
+    #[error(
+        "the validators of epoch {epoch} would stay as they are; name who leaves, enters or takes new keys"
+    )]
     NothingChanges {
         /// The current epoch.
         epoch: Epoch,

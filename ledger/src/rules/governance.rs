@@ -41,11 +41,7 @@ fn seats<'d>(draft: &'d Draft<'_>, epoch: Epoch) -> impl Iterator<Item = &'d Sea
 }
 
 /// Rules L22 to L26.
-pub(super) fn change(
-    draft: &Draft<'_>,
-    transaction: &VerifiedTransaction,
-    change: &Change,
-) -> Decided {
+pub(super) fn change(draft: &Draft<'_>, transaction: &VerifiedTransaction, change: &Change) -> Decided {
     let epoch = current(draft);
     let set = governed(draft, transaction, change.epoch)?;
     let next = change
@@ -137,11 +133,7 @@ fn governed(
 }
 
 /// Rules L28, L29 and L7. The signatures in the report come last, because they cost most.
-pub(super) fn report(
-    draft: &Draft<'_>,
-    transaction: &VerifiedTransaction,
-    offence: &Offence,
-) -> Decided {
+pub(super) fn report(draft: &Draft<'_>, transaction: &VerifiedTransaction, offence: &Offence) -> Decided {
     let kind = offence.kind().ok_or(GovernanceRefusal::NoOffence)?;
     let (epoch, signer, view) = (offence.first.epoch, offence.first.signer, offence.first.statement.view());
     let accused =

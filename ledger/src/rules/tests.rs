@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::account::Account;
 use crate::amount::{Amount, Total};
-use crate::block::{Height, LeafIndex};
+use crate::block::{Epoch, Height, LeafIndex};
 use crate::booking;
 use crate::entity::{EntityKind, Name};
 use crate::entry::{Rate, Regime};
@@ -138,6 +138,14 @@ impl World {
         for code in codes::parse(CODES).unwrap() {
             draft.put(code);
         }
+        let epoch = EpochRecord {
+            epoch: Epoch(0),
+            after: Height(0),
+            size: 0,
+            validators: Digest::default(),
+            recovery: false,
+        };
+        seat(&mut draft, epoch, &[]);
         for (number, kind, name, sector, books) in [
             (S, EntityKind::Municipality, "Stavanger kommune", 650, Some(from)),
             (N, EntityKind::Municipality, "Sandnes kommune", 650, Some(from)),

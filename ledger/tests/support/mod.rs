@@ -540,7 +540,14 @@ pub(crate) fn receipt(index: u64, size: usize, records: Option<Vec<RecordPath>>)
     let leaves = &leaves()[..size];
     let evidence = records.map(|records| Evidence { seal: seal_proof(leaves), records });
     let certified = certify(checkpoint(leaves), &[0, 1, 2]);
-    Receipt::new(leaves[index as usize].clone(), LeafIndex(index), path(leaves, index), certified, evidence, vec![])
+    Receipt::new(
+        leaves[index as usize].clone(),
+        LeafIndex(index),
+        path(leaves, index),
+        certified,
+        evidence,
+        vec![],
+    )
 }
 
 pub(crate) fn state_proofs() -> StateProofs {
