@@ -264,6 +264,10 @@ impl Consensus {
             Input::Checked { block, valid } => self.on_checked(&block, valid),
             Input::Fetched { header } => self.on_fetched(header),
             Input::Synced { header, finalization } => self.on_synced(&header, finalization),
+            Input::VoteFrom(view) => {
+                self.vote_from = view;
+                self.dirty = true;
+            }
         }
         self.settle();
         core::mem::take(&mut self.effects)
@@ -319,6 +323,15 @@ impl Consensus {
             && vote.signer < self.validators
             && self.counts(view)
             && self.views.get(&view).is_none_or(|state| state.tally.wants(vote))
+    }
+
+    /// Whether we know of having said this, or what we said in its view is not known any more: it lies at
+    /// or below the last final one, or where own votes are not cast.
+    pub fn accounts_for(&self, statement: &Statement) -> bool {
+        let view = statement.view();
+        view <= self.tip.view
+            || view < self.vote_from
+            || self.views.get(&view).is_some_and(|state| state.own.said(statement))
     }
 
     /// The view of the highest finalization known, whether or not our books have reached it.

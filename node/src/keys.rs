@@ -33,6 +33,8 @@ use ledger::digest::Digest;
 use ledger::signature::{PublicKey, Signature};
 use zeroize::Zeroizing;
 
+use crate::watermark::{Watermark, WatermarkError};
+
 const FIRST_LINE: &str = "hovedbok-keys v1";
 /// The file has 230 bytes; the rest is room for blank lines and comments.
 const FILE_BYTES_MAX: u64 = 4096;
@@ -81,6 +83,9 @@ pub enum KeysError {
         /// The other.
         second: &'static str,
     },
+    /// The signer's memory beside it cannot be made.
+    #[error(transparent)]
+    Watermark(WatermarkError),
     /// The system gave no randomness.
     #[error("no randomness from the system: {0}; try again")]
     Randomness(getrandom::Error),
@@ -151,7 +156,8 @@ impl Keys {
         Self::parse(&text, path)
     }
 
-    /// Writes a new key file that only its owner can read. An existing file is never replaced.
+    /// Writes a new key file that only its owner can read, and beside it the signer's memory, which says
+    /// that these keys signed nothing yet. An existing file is never replaced.
     ///
     /// # Errors
     /// [`KeysError::File`].
@@ -160,7 +166,8 @@ impl Keys {
         let text = self.to_text();
         let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let mut file = open.map_err(file_error)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
+        Watermark::found(path, self.vote_key()).map_err(KeysError::Watermark)
     }
 
     /// Verifies our votes.

@@ -17,6 +17,7 @@ use ledger::genesis::{Genesis, GenesisError};
 use ledger::handoff::HandoffError;
 
 use crate::handoffs;
+use crate::amnesia::Memory;
 use crate::store::{Store, StoreError};
 use crate::validator::Recovered;
 
@@ -111,6 +112,7 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
         consensus,
         blocks,
         certified: store.checkpoint()?,
+        memory: Memory::default(),
         evidence: evidence.map(|(first, second)| Evidence { first, second }).collect(),
         halted: false,
     })

@@ -24,6 +24,7 @@ use ledger::time::Timestamp;
 use ledger::transaction::TransactionError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::amnesia::Progress;
 use crate::config::Addresses;
 use crate::cosigning::Cosignature;
 use crate::halt::{self, HaltProof};
@@ -38,6 +39,7 @@ use crate::members::members;
 use crate::network::{Member, NetworkConfig, NetworkEvents, NetworkHandle};
 use crate::report;
 use crate::pool::{POOL_TRANSACTIONS_MAX, PoolFull};
+use crate::signer::{Refusal, Signers};
 use crate::store::{Store, StoreError};
 use crate::validator::{Action, Event, Outcome, RequestId, Validator};
 
@@ -58,6 +60,9 @@ pub enum RunError {
     /// What had to be durable may not be.
     #[error("the disk failed, so nothing more may be promised: {0}; mend it and start again")]
     Store(#[from] StoreError),
+    /// The signer may sign nothing more.
+    #[error("nothing more may be signed: {0}")]
+    Signer(#[from] Refusal),
 }
 
 /// The time on this machine's clock.
@@ -73,6 +78,10 @@ pub struct Health {
     pub peers: usize,
     /// Why it stopped voting for good, if it did.
     pub halted: Option<Arc<str>>,
+    /// How often the signer refused since the start.
+    pub refused: u64,
+    /// Whether the vote log is lost, and how many of the others have been heard since.
+    pub lost_votes: Option<Progress>,
 }
 
 /// What the loop needs.
@@ -87,6 +96,8 @@ pub struct Parts {
     pub validator: (Validator, Vec<Action>),
     /// Signing keys of each term; a follower uses the network's only.
     pub keyring: Keyring,
+    /// Sign with them.
+    pub signers: Signers,
     /// Where peers listen.
     pub addresses: Addresses,
     /// Where to listen for them, without free ports.
@@ -115,13 +126,13 @@ pub struct Running {
 
 /// Starts the loop on a thread of its own and the tasks around it. It ends when `stop` turns true.
 pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
-    let Parts { identity, store, keeper, validator, keyring, addresses, .. } = parts;
+    let Parts { identity, store, keeper, validator, keyring, signers, addresses, .. } = parts;
     let (submissions, submitted) = mpsc::channel(SUBMISSIONS_MAX);
     let (queries, queried) = mpsc::channel(QUERIES_MAX);
     let (events, happened) = mpsc::channel(EVENTS_MAX);
     let (posted, _) = broadcast::channel(POSTED_MAX);
     let halted = parts.halted.map(|proof| Arc::from(proof.summary()));
-    let (health, healthy) = watch::channel(Health { peers: 0, halted });
+    let (health, healthy) = watch::channel(Health { halted, ..Health::default() });
     let (orders, ordered) = watch::channel(None);
     let (opened, networks) = mpsc::channel(1);
     let (finished, done) = oneshot::channel();
@@ -150,6 +161,7 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
         store: Arc::clone(&store),
         keeper,
         keyring,
+        signers,
         addresses,
         sets,
         members: parts.members,
@@ -280,6 +292,7 @@ struct Loop {
     store: Arc<Store>,
     keeper: Keeper,
     keyring: Keyring,
+    signers: Signers,
     addresses: Addresses,
     sets: SetsInForce,
     members: Vec<Member>,
@@ -311,11 +324,15 @@ impl Loop {
         let mut actions = first;
         loop {
             self.pooled.store(self.validator.pooled(), Ordering::Relaxed);
+            let lost_votes = self.validator.lost_votes();
+            self.health.send_if_modified(|health| {
+                std::mem::replace(&mut health.lost_votes, lost_votes) != lost_votes
+            });
             if self.keeper.gather(&mut batch, &actions)? {
                 std::mem::replace(&mut batch, self.store.batch()).commit()?;
             }
             for action in actions.drain(..) {
-                self.carry_out(action);
+                self.carry_out(action)?;
             }
             if self.own.is_empty() {
                 let wake = self.validator.wake_at().map(|at| at.0.saturating_sub(now().0));
@@ -364,10 +381,12 @@ impl Loop {
     }
 
     /// Carries out one action; what it promises is durable.
-    fn carry_out(&mut self, action: Action) {
+    fn carry_out(&mut self, action: Action) -> Result<(), RunError> {
         match action {
-            Action::Vote { epoch, statement } => self.vote(epoch, statement),
-            Action::Cosign { epoch, size, root } => self.cosign(epoch, size, root),
+            Action::Vote { epoch, statement } => self.vote(epoch, statement)?,
+            Action::Cosign { epoch, size, root } => self.cosign(epoch, size, root)?,
+            Action::Forgot(_) => self.signers.lose()?,
+            Action::Regained(floor) => self.signers.regain(floor)?,
             Action::Reply { request, outcome } => self.callers.answer(request, outcome),
             Action::PersistFinalized { staged, .. } => {
                 let header = staged.header();
@@ -394,6 +413,17 @@ impl Loop {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A refusal is an answer, unless it shows that this process itself is wrong.
+    fn refused(&self, refusal: Refusal) -> Result<(), RunError> {
+        if refusal.ends_process() {
+            return Err(refusal.into());
+        }
+        tracing::warn!(%refusal, "the signer refuses");
+        self.health.send_modify(|health| health.refused += 1);
+        Ok(())
     }
 
     /// Moves to the members of the epoch, unless they and our own peer key are those of the last.
@@ -438,29 +468,43 @@ impl Loop {
         }
     }
 
-    fn vote(&mut self, epoch: Epoch, statement: Statement) {
-        let Some((signer, keys)) = self.sets.of(epoch).and_then(|set| self.keyring.seat(set)) else { return };
-        let signature = keys.sign_vote(&statement, self.identity.trust.chain(), epoch);
+    fn vote(&mut self, epoch: Epoch, statement: Statement) -> Result<(), RunError> {
+        let Some((signer, keys)) = self.sets.of(epoch).and_then(|set| self.keyring.seat(set)) else {
+            return Ok(());
+        };
+        let (chain, steps) = (self.identity.trust.chain(), self.store.steps());
+        let signature = match self.signers.vote(&keys.vote_key(), &statement, chain, epoch, steps) {
+            Ok(signature) => signature,
+            Err(refusal) => return self.refused(refusal),
+        };
         let vote = Vote { epoch, statement, signer, signature };
         if let Some(network) = &self.network {
             network.broadcast(Message::Vote(vote));
         }
         self.own.push_back(Event::Voted(vote));
+        Ok(())
     }
 
-    fn cosign(&mut self, epoch: Epoch, size: u64, root: Digest) {
-        let Some((signer, keys)) = self.sets.of(epoch).and_then(|set| self.keyring.seat(set)) else { return };
+    fn cosign(&mut self, epoch: Epoch, size: u64, root: Digest) -> Result<(), RunError> {
+        let Some((signer, keys)) = self.sets.of(epoch).and_then(|set| self.keyring.seat(set)) else {
+            return Ok(());
+        };
         if !self.keeper.may_cosign(size, &root) {
             tracing::error!(size, %root, "our cosigner signed a larger or another checkpoint before; not signing");
-            return;
+            return Ok(());
         }
         let checkpoint = Checkpoint { origin: self.identity.trust.origin().into(), size, root };
-        let by = keys.cosign(signer, &checkpoint, now().0 / 1000);
+        let (key, time_s, steps) = (keys.vote_key(), now().0 / 1000, self.store.steps());
+        let by = match self.signers.cosign(&key, signer, &checkpoint, time_s, steps) {
+            Ok(by) => by,
+            Err(refusal) => return self.refused(refusal),
+        };
         let cosignature = Cosignature { size, root, by };
         if let Some(network) = &self.network {
             network.broadcast_cosignatures(vec![cosignature]);
         }
         self.own.push_back(Event::Cosignatures(vec![cosignature]));
+        Ok(())
     }
 }
 

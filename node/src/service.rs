@@ -22,7 +22,8 @@ use crate::network::{Network, NetworkConfig, NetworkError};
 use crate::recover::{RecoverError, recover};
 use crate::rpc;
 use crate::run::{self, Parts, RunError, Running};
-use crate::store::{Store, StoreError};
+use crate::signer::{SignerError, Signers, open_store};
+use crate::store::StoreError;
 use crate::validator::{Settings, Validator};
 
 /// Why a node does not start.
@@ -53,6 +54,9 @@ pub enum ServiceError {
     /// The key files.
     #[error(transparent)]
     Keys(#[from] KeyringError),
+    /// Their lease or memory, or the data directory.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// What stopped the node before.
     #[error(transparent)]
     Halt(#[from] HaltError),
@@ -124,8 +128,10 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let keyring = Keyring::load(&config.keys)?;
     let addresses = config.addresses(&genesis.validators)?;
 
-    let store = Arc::new(Store::open(&config.data_dir, trust.chain())?);
+    let mut signers = Signers::open(&config.keys, trust.chain(), &config.data_dir)?;
+    let (store, damage) = open_store(&config.data_dir, trust.chain(), &mut signers)?;
     let mut recovered = recover(&genesis, &store)?;
+    recovered.memory = signers.remember(&store, damage.as_deref())?;
     let keeper = Keeper::open(Arc::clone(&store), &recovered.ledger)?;
     let halted = halt::read(&config.data_dir)?;
     if let Some(proof) = &halted {
@@ -173,6 +179,7 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
         keeper,
         validator,
         keyring,
+        signers,
         addresses,
         network_config,
         members,

@@ -23,8 +23,9 @@ use ledger::block::{BlockHash, Epoch, View};
 use ledger::certificate::Statement;
 use ledger::checkpoint::{Checkpoint, Cosignature};
 use ledger::digest::Digest;
-use ledger::signature::Signature;
+use ledger::signature::{PublicKey, Signature};
 
+use crate::amnesia::Memory;
 use crate::keys::{Keys, KeysError};
 use crate::lease::{Lease, LeaseError};
 use crate::store::{Store, StoreError};
@@ -54,7 +55,9 @@ pub enum SignerError {
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The vote log is lost and nobody was heard yet.
-    #[error("{statement:?} is not signed: the vote log is lost, and the other validators have not all been heard")]
+    #[error(
+        "{statement:?} is not signed: the vote log is lost, and the other validators have not all been heard"
+    )]
     Silent {
         /// What was asked for.
         statement: Statement,
@@ -87,6 +90,12 @@ pub enum Refusal {
         /// What was asked for.
         statement: Statement,
     },
+    /// No signer has this key.
+    #[error("no key file holds vote key {key}; name it under keys in the configuration")]
+    NoKey {
+        /// The key.
+        key: PublicKey,
+    },
     /// The memory cannot be written.
     #[error(transparent)]
     Watermark(#[from] WatermarkError),
@@ -111,7 +120,9 @@ impl Facts {
     fn allow(&self, statement: &Statement) -> bool {
         let unlike = |said: Option<BlockHash>, block: &BlockHash| said.is_some_and(|said| said != *block);
         match statement {
-            Statement::Notarize { block, .. } => !unlike(self.notarized, block) && !unlike(self.finalized, block),
+            Statement::Notarize { block, .. } => {
+                !unlike(self.notarized, block) && !unlike(self.finalized, block)
+            }
             Statement::Nullify { .. } => self.finalized.is_none(),
             Statement::Finalize { block, .. } => {
                 !self.nullified && !unlike(self.notarized, block) && !unlike(self.finalized, block)
@@ -137,7 +148,6 @@ pub struct Signer {
     facts: BTreeMap<Term, Facts>,
     floor: Term,
     silent: bool,
-    refused: u64,
 }
 
 impl Signer {
@@ -161,7 +171,6 @@ impl Signer {
             floor: (Epoch(0), View(0)),
             // Until the data directory was looked at.
             silent: true,
-            refused: 0,
         })
     }
 
@@ -173,16 +182,6 @@ impl Signer {
     /// The key file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// How often it refused since the start.
-    pub fn refused(&self) -> u64 {
-        self.refused
-    }
-
-    /// Whether it signs no vote because the vote log is lost.
-    pub fn is_silent(&self) -> bool {
-        self.silent
     }
 
     /// Below it no vote is signed.
@@ -265,7 +264,6 @@ impl Signer {
             None
         };
         if let Some(refusal) = refusal {
-            self.refused += 1;
             return Err(refusal);
         }
         self.note(term, statement);
@@ -292,7 +290,6 @@ impl Signer {
             _ => None,
         };
         if let Some(reason) = reason {
-            self.refused += 1;
             return Err(Refusal::Behind { size, last, reason });
         }
         self.watermark.cosign(size, &checkpoint.root, steps)?;
@@ -309,6 +306,92 @@ impl Signer {
     }
 }
 
+/// The signers of all key files that a node holds. What one of them lost, none votes without: which of
+/// them will vote is for the validator sets to say.
+pub struct Signers(Vec<Signer>);
+
+impl Signers {
+    /// Takes every key file, in their order.
+    ///
+    /// # Errors
+    /// [`SignerError`]; then none is held.
+    pub fn open(paths: &[PathBuf], chain: &Digest, data_dir: &Path) -> Result<Self, SignerError> {
+        paths.iter().map(|path| Signer::open(path, chain, data_dir)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Lets each judge the vote log, and says what the validator may rely on.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn remember(&mut self, store: &Arc<Store>, damage: Option<&str>) -> Result<Memory, SignerError> {
+        let random = new_token()?;
+        let nonce = random.iter().take(8).fold(0, |nonce, byte| nonce << 8 | u64::from(*byte));
+        let (mut lost, mut voted, mut floor) = (false, Term::default(), Term::default());
+        for signer in &mut self.0 {
+            if let Some(reason) = signer.meet(store, damage)? {
+                tracing::error!(
+                    keys = %signer.path().display(), %reason,
+                    "the vote log is lost: following, and voting nothing before a quorum of the other validators have said where they are"
+                );
+                (lost, voted) = (true, voted.max(signer.may_have_voted()));
+            }
+            floor = floor.max(signer.watermark.floor());
+        }
+        Ok(if lost { Memory::lost(voted, nonce) } else { Memory::whole(floor, nonce) })
+    }
+
+    /// As [`Signer::vote`], by the signer with this vote key.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn vote(
+        &mut self,
+        key: &PublicKey,
+        statement: &Statement,
+        chain: &Digest,
+        epoch: Epoch,
+        steps: u64,
+    ) -> Result<Signature, Refusal> {
+        self.of(key)?.vote(statement, chain, epoch, steps)
+    }
+
+    /// As [`Signer::cosign`], by the signer with this vote key.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn cosign(
+        &mut self,
+        key: &PublicKey,
+        seat: u16,
+        checkpoint: &Checkpoint,
+        time_s: u64,
+        steps: u64,
+    ) -> Result<Cosignature, Refusal> {
+        self.of(key)?.cosign(seat, checkpoint, time_s, steps)
+    }
+
+    /// As [`Signer::lose`], all of them.
+    ///
+    /// # Errors
+    /// [`Refusal::Watermark`].
+    pub fn lose(&mut self) -> Result<(), Refusal> {
+        Ok(self.0.iter_mut().try_for_each(Signer::lose)?)
+    }
+
+    /// As [`Signer::regain`], all of them.
+    ///
+    /// # Errors
+    /// [`Refusal::Watermark`].
+    pub fn regain(&mut self, floor: Term) -> Result<(), Refusal> {
+        Ok(self.0.iter_mut().try_for_each(|signer| signer.regain(floor))?)
+    }
+
+    fn of(&mut self, key: &PublicKey) -> Result<&mut Signer, Refusal> {
+        let signer = self.0.iter_mut().find(|signer| signer.keys.vote_key() == *key);
+        signer.ok_or(Refusal::NoKey { key: *key })
+    }
+}
+
 /// Opens the data directory, and where its vote log cannot be relied on, what is left of it. Says
 /// then what was wrong, after every signer has been told.
 ///
@@ -317,14 +400,12 @@ impl Signer {
 pub fn open_store(
     path: &Path,
     chain: &Digest,
-    signers: &mut [Signer],
+    signers: &mut Signers,
 ) -> Result<(Arc<Store>, Option<String>), SignerError> {
     match Store::open(path, chain) {
         Ok(store) => Ok((Arc::new(store), None)),
         Err(error @ (StoreError::Damaged { .. } | StoreError::Lost { .. })) => {
-            for signer in signers {
-                signer.lose()?;
-            }
+            signers.0.iter_mut().try_for_each(Signer::lose)?;
             tracing::error!(%error, "reading on from what is left");
             match Store::salvage(path, chain) {
                 Ok(store) => Ok((Arc::new(store), Some(error.to_string()))),

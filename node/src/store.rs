@@ -56,6 +56,7 @@ use ledger::transaction::{SignedTransaction, TransactionId};
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
 use crate::cosigning::Certified;
+use crate::lease::{Lease, LeaseError};
 use columns::Column;
 use memory::Care;
 
@@ -78,11 +79,8 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process holds the directory. Two nodes with one directory would contradict each other.
-    #[error("{} is in use by another process; stop that one, or give this node its own data_dir", path.display())]
-    InUse {
-        /// The data directory.
-        path: PathBuf,
-    },
+    #[error(transparent)]
+    InUse(#[from] LeaseError),
     /// The directory belongs to another chain.
     #[error(
         "{} holds chain {found}, the genesis file is chain {expected}; give each chain its own data_dir",
@@ -245,6 +243,7 @@ pub struct Store {
     db: DB,
     path: PathBuf,
     writer: Mutex<Writer>,
+    _lease: Lease,
 }
 
 struct Writer {
@@ -268,6 +267,8 @@ impl Store {
             move |source| StoreError::File { path, source }
         };
         fs::create_dir_all(path).map_err(file_error(path))?;
+        // Before the database, whose own lock says nothing of its holder.
+        let lease = Lease::take(&path.join("lease"), path, "data_dir", "for the chain's data")?;
         let db = columns::open(&path.join("db"), care).map_err(|error| open_error(path, error))?;
         let acknowledged = fs::OpenOptions::new()
             .read(true)
@@ -277,7 +278,7 @@ impl Store {
             .open(path.join("acknowledged"))
             .map_err(file_error(&path.join("acknowledged")))?;
         let writer = Writer { steps: 0, floor: (Epoch(0), View(0)), acknowledged };
-        let mut store = Self { db, path: path.to_path_buf(), writer: Mutex::new(writer) };
+        let mut store = Self { db, path: path.to_path_buf(), writer: Mutex::new(writer), _lease: lease };
         store.check_votes(care)?;
         match store.get(Column::Meta, columns::META_CHAIN)? {
             None => store.found(chain, care)?,
@@ -406,7 +407,6 @@ fn open_error(path: &Path, error: columns::OpenError) -> StoreError {
     };
     let message = error.to_string();
     match error.kind() {
-        rocksdb::ErrorKind::IOError if message.contains("/LOCK") => StoreError::InUse { path },
         rocksdb::ErrorKind::Corruption => StoreError::Damaged { path, reason: message },
         _ => StoreError::Database(error),
     }

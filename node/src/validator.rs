@@ -13,6 +13,7 @@
 //!
 //! Invariant: the same events at the same times give the same actions.
 
+mod coming_back;
 mod epoch;
 mod execution;
 mod sync;
@@ -38,8 +39,10 @@ use ledger::signature::PublicKey;
 use ledger::time::Timestamp;
 use ledger::transaction::{TransactionId, VerifiedTransaction};
 
+use crate::amnesia::Memory;
 use crate::cosigning::{Certified, Cosignature, Cosigning};
 use crate::pool::{Pool, PoolFull};
+use crate::watermark::Term;
 use execution::{Execution, Executions};
 use sync::CatchUp;
 pub use sync::SyncedBlock;
@@ -212,6 +215,12 @@ pub enum Action {
         /// The block that a certificate in it speaks of and our books refuse, if it is here.
         block: Option<Box<Block>>,
     },
+    /// A vote of ours in this term turned up that we do not remember: sign nothing more, and know it
+    /// durably.
+    Forgot(Term),
+    /// The lost vote log is made up for: know durably, before the next vote is signed, that none is cast
+    /// below this term.
+    Regained(Term),
 }
 
 impl Action {
@@ -270,6 +279,8 @@ pub struct Recovered {
     pub blocks: Vec<VerifiedBlock>,
     /// The newest certified checkpoint.
     pub certified: Option<Certified>,
+    /// Whether the vote log is whole.
+    pub memory: Memory,
 }
 
 /// See the module.
@@ -286,6 +297,9 @@ pub struct Validator {
     executions: Executions,
     catch_up: CatchUp,
     cosigning: Cosigning,
+    memory: Memory,
+    // A vote of ours that we do not remember was shown before.
+    shown: bool,
     // Final, in order of height, but not executed here yet.
     decided: VecDeque<Finalized>,
     waiting: BTreeMap<TransactionId, Vec<RequestId>>,
@@ -311,16 +325,22 @@ impl Validator {
         recovered: Recovered,
         now: Timestamp,
     ) -> (Self, Vec<Action>) {
-        let Recovered { ledger, trust, evidence, halted, consensus, blocks, certified } = recovered;
+        let Recovered { ledger, trust, evidence, halted, mut consensus, blocks, certified, mut memory } =
+            recovered;
         let set = ledger.validators().clone();
         // Whoever stopped for good has no voice until a person has looked.
         let me = seat(&set, &vote_keys).filter(|_| !halted);
+        memory.begin(&set, me);
+        if memory.progress().is_some() {
+            // What is left of the vote log is true, but not all; nothing is to be cast again from it.
+            consensus.statements.clear();
+        }
         let start = Start {
             chain: ledger.chain(),
             validators: set.clone(),
             me,
             genesis: ledger.start().clone(),
-            vote_from: View(0),
+            vote_from: memory.vote_from(set.epoch),
         };
         let (core, effects) = Consensus::new(settings.consensus.clone(), start, consensus, now);
         let head = ledger.head();
@@ -331,6 +351,8 @@ impl Validator {
             vote_keys,
             me,
             cosigning,
+            memory,
+            shown: false,
             set,
             halted,
             ledger,
@@ -364,6 +386,7 @@ impl Validator {
             Event::Tick => {
                 self.inputs.push_back(Input::Tick);
                 self.retry(now);
+                self.ask_where(now);
             }
             Event::Submit { request, transaction, until_posted } => {
                 self.on_submit(now, request, transaction, until_posted);
@@ -420,7 +443,7 @@ impl Validator {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let requests = self.next_retry();
         let respread = (!self.pool.is_empty()).then(|| later(self.respread_at, STALE_MS));
-        [self.core.wake_at(), requests, respread].into_iter().flatten().min()
+        [self.core.wake_at(), requests, respread, self.memory.wake_at()].into_iter().flatten().min()
     }
 
     /// The finalized books.
@@ -513,6 +536,7 @@ impl Validator {
         }
         let input = match message {
             Message::Vote(vote) => {
+                self.look_for_own(&vote);
                 // What could change nothing is not worth a signature check.
                 if !self.core.wants_vote(&vote) {
                     return;
@@ -546,6 +570,8 @@ impl Validator {
             }
             Message::StatusRequest => Input::StatusRequest { from },
             Message::CertificateRequest(view) => Input::CertificateRequest { from, view },
+            Message::ViewRequest { nonce } => return self.on_view_request(from, nonce),
+            Message::ViewAnswer { nonce, status } => return self.on_view_answer(from, nonce, &status),
             // Proposals come in through their own event, their transactions verified.
             Message::Proposal { .. } => return,
         };
@@ -561,6 +587,7 @@ impl Validator {
         if certificate.verify(&self.ledger.chain(), &self.set).is_err() {
             return false;
         }
+        self.look_for_own_in(certificate);
         self.verified.insert(digest);
         self.verified_order.push_back(digest);
         if self.verified_order.len() > VERIFIED_MAX
@@ -744,7 +771,7 @@ impl Validator {
         let (size, root) = (head.log.size(), head.log.root());
         let certified = self.cosigning.certified().is_some_and(|certified| certified.size >= size);
         let set = self.cosigning.trust().term(size).validators();
-        if seat(set, &self.vote_keys).is_some() && !certified && !self.halted() {
+        if seat(set, &self.vote_keys).is_some() && !certified && !self.halted() && self.may_cosign_head() {
             let epoch = set.epoch;
             self.actions.push(Action::Cosign { epoch, size, root });
         }
@@ -838,7 +865,10 @@ fn seat(set: &ValidatorSet, vote_keys: &[PublicKey]) -> Option<u16> {
 fn is_heard_by_the_halted(event: &Event) -> bool {
     match event {
         Event::Message { message, .. } => {
-            matches!(message, Message::StatusRequest | Message::CertificateRequest(_))
+            matches!(
+                message,
+                Message::StatusRequest | Message::CertificateRequest(_) | Message::ViewRequest { .. }
+            )
         }
         Event::Proposal { .. } | Event::Voted(_) | Event::Block(_) | Event::Blocks { .. } => false,
         Event::Tick

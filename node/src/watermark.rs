@@ -119,7 +119,9 @@ pub enum Lost {
     #[error("{0}")]
     Damaged(String),
     /// The directory is not the one that the key signed with last.
-    #[error("the data directory is not the one that this key signed with last, but an older copy or a new one")]
+    #[error(
+        "the data directory is not the one that this key signed with last, but an older copy or a new one"
+    )]
     OtherCopy,
     /// The directory has fewer steps than were signed for.
     #[error("the data directory is an older copy: {signed} steps were signed for, {found} are in it")]
@@ -130,7 +132,9 @@ pub enum Lost {
         found: u64,
     },
     /// The directory lacks the newest vote.
-    #[error("the vote in view {view} of epoch {epoch}, the newest that this key cast, is not in the data directory")]
+    #[error(
+        "the vote in view {view} of epoch {epoch}, the newest that this key cast, is not in the data directory"
+    )]
     VoteMissing {
         /// Its epoch.
         epoch: Epoch,
@@ -138,7 +142,9 @@ pub enum Lost {
         view: View,
     },
     /// A signature of ours turned up that the log does not hold.
-    #[error("another validator showed a vote of ours in view {view} of epoch {epoch} that we do not remember")]
+    #[error(
+        "another validator showed a vote of ours in view {view} of epoch {epoch} that we do not remember"
+    )]
     Shown {
         /// Its epoch.
         epoch: Epoch,
@@ -289,7 +295,8 @@ impl Watermark {
             return Err(Lost::Behind { signed: self.mark.steps, found: directory.steps });
         }
         let last = self.mark.last;
-        if last > (Epoch(0), View(0)) && last >= self.pledge.floor && last >= directory.floor && !holds(last) {
+        if last > (Epoch(0), View(0)) && last >= self.pledge.floor && last >= directory.floor && !holds(last)
+        {
             return Err(Lost::VoteMissing { epoch: last.0, view: last.1 });
         }
         Ok(())
@@ -305,6 +312,10 @@ impl Watermark {
     /// # Errors
     /// [`WatermarkError::File`].
     pub fn lost(&mut self) -> Result<(), WatermarkError> {
+        if !self.pledge.used && !self.pledge.lost && !self.missing {
+            // A key that never signed has nothing to lose.
+            return Ok(());
+        }
         self.pledge.lost = true;
         self.pledge_anew()
     }
@@ -316,7 +327,6 @@ impl Watermark {
     /// [`WatermarkError::File`].
     pub fn begin(&mut self, token: Token, steps: u64, last: Term) -> Result<(), WatermarkError> {
         self.pledge.token = token;
-        self.pledge.used = true;
         self.mark.token = token;
         self.mark.steps = steps;
         if !self.pledge.lost {
@@ -362,7 +372,8 @@ impl Watermark {
     pub fn vote(&mut self, term: Term, steps: u64) -> Result<(), WatermarkError> {
         self.mark.last = self.mark.last.max(term);
         self.mark.steps = self.mark.steps.max(steps);
-        if term > self.pledge.reserved {
+        if term > self.pledge.reserved || !self.pledge.used {
+            self.pledge.used = true;
             self.pledge.reserved = (term.0, View(term.1.0.saturating_add(STRIDE)));
             return self.pledge_anew();
         }
@@ -381,6 +392,10 @@ impl Watermark {
     pub fn cosign(&mut self, size: u64, root: &Digest, steps: u64) -> Result<(), WatermarkError> {
         self.mark.cosigned = (size, *root);
         self.mark.steps = self.mark.steps.max(steps);
+        if !self.pledge.used {
+            self.pledge.used = true;
+            return self.pledge_anew();
+        }
         self.mark_anew()
     }
 
@@ -400,9 +415,10 @@ impl Watermark {
         write(&self.file, place, &self.mark)
             .map_err(|source| WatermarkError::File { path: self.path.clone(), source })?;
         if self.syncer.is_none() {
-            self.syncer = Some(start_syncer(Arc::clone(&self.file)).map_err(|source| {
-                WatermarkError::File { path: self.path.clone(), source }
-            })?);
+            self.syncer = Some(
+                start_syncer(Arc::clone(&self.file))
+                    .map_err(|source| WatermarkError::File { path: self.path.clone(), source })?,
+            );
         }
         if let Some(syncer) = &self.syncer {
             // One that waits already covers this mark too.

@@ -34,6 +34,10 @@ pub(super) struct Alive {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     halted: Option<String>,
+    /// Why it votes nothing for now, and what it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    silent: Option<String>,
 }
 
 /// Whether the process is alive. Asks nothing of the validator: restart the process if this fails. One
@@ -45,7 +49,8 @@ pub(super) struct Alive {
 pub(super) async fn health(State(rpc): State<Rpc>) -> impl IntoResponse {
     let halted = rpc.health.borrow().halted.as_deref().map(String::from);
     let status = if halted.is_some() { "halted" } else { "alive" };
-    ([NO_CACHE], axum::Json(Alive { status, halted }))
+    let silent = rpc.health.borrow().lost_votes.map(|progress| progress.to_string());
+    ([NO_CACHE], axum::Json(Alive { status, halted, silent }))
 }
 
 /// Where the validator stands.
@@ -102,6 +107,9 @@ impl Standing {
         let needed = if votes { self.quorum } else { 1 };
         if let Some(halted) = &health.halted {
             return Some(halted.to_string());
+        }
+        if let Some(progress) = health.lost_votes {
+            return Some(progress.to_string());
         }
         if connected < needed {
             return Some(format!(
@@ -202,6 +210,8 @@ fn read(rpc: &Rpc, standing: &Standing) {
     let health = rpc.health.borrow().clone();
     set(&metrics.peers, health.peers as u64);
     set(&metrics.halted, u64::from(health.halted.is_some()));
+    set(&metrics.lost_votes, u64::from(health.lost_votes.is_some()));
+    set(&metrics.refused, health.refused);
     set(&metrics.epoch, standing.epoch);
     set(&metrics.votes, u64::from(standing.votes));
     set(&metrics.height, standing.height);
@@ -252,7 +262,7 @@ mod tests {
     const HEARTBEAT_MS: u64 = 600_000;
 
     fn health(peers: usize) -> Health {
-        Health { peers, halted: None }
+        Health { peers, ..Health::default() }
     }
 
     #[test]
@@ -264,7 +274,11 @@ mod tests {
             "{impediment}"
         );
         assert_eq!(Standing { votes: false, ..standing() }.impediment(&health(1), HEARTBEAT_MS), None);
-        let halted = Health { peers: 3, halted: Some("stopped voting for good: …".into()) };
+        let halted = Health {
+            peers: 3,
+            halted: Some("stopped voting for good: …".into()),
+            ..Health::default()
+        };
         assert!(standing().impediment(&halted, HEARTBEAT_MS).unwrap().contains("stopped voting for good"));
     }
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use consensus::event::{Evidence, Message, To};
 use consensus::machine::{Consensus, Restored, Start};
-use ledger::block::View;
 use ledger::books::Staged;
 use ledger::finality::{Finality, FinalizedBlock, ProvenHeader};
 use ledger::offence::Offence;
@@ -72,12 +71,13 @@ impl Validator {
             None => tracing::error!("a block that ends its epoch was posted without its own proof"),
         }
         self.me = seat(&self.set, &self.vote_keys).filter(|_| !self.halted);
+        self.memory.begin(&self.set, self.me);
         let start = Start {
             chain: self.ledger.chain(),
             validators: self.set.clone(),
             me: self.me,
             genesis: staged.header().clone(),
-            vote_from: View(0),
+            vote_from: self.memory.vote_from(self.set.epoch),
         };
         tracing::info!(epoch = %self.set.epoch, validators = self.set.len(), seat = ?self.me, "an epoch begins");
         let (core, effects) =
@@ -115,9 +115,11 @@ impl Validator {
             // One of an earlier epoch is answered by the core, so that its sender follows.
             Message::Status(status) if status.epoch < self.set.epoch => return false,
             Message::Status(status) => status.epoch,
-            Message::StatusRequest | Message::CertificateRequest(_) | Message::Proposal { .. } => {
-                return false;
-            }
+            Message::StatusRequest
+            | Message::CertificateRequest(_)
+            | Message::ViewRequest { .. }
+            | Message::ViewAnswer { .. }
+            | Message::Proposal { .. } => return false,
         };
         if epoch > self.set.epoch {
             match message {
