@@ -4,6 +4,7 @@
 //! action touches the world; the other modules are the world's ends: `store` (disk), `network`
 //! (peers), `rpc` (clients), `keys` and `config` (the operator).
 
+pub mod amnesia;
 pub mod config;
 pub mod cosigning;
 pub mod halt;
