@@ -36,11 +36,13 @@ use crate::tree::{Frontier, leaf_hash};
 mod error;
 mod execution;
 mod ground;
+mod snapshot;
 mod staged;
 
 pub use error::{BlockError, RecoveryError};
 use execution::{Done, Execution, put_root};
 use ground::Ground;
+pub use snapshot::{MANIFEST_BYTES_MAX, Manifest, Restoring, SnapshotError};
 pub use staged::{PostingPlace, Staged};
 
 /// A leader tries at most this many candidates for one block, so that a pool full of transactions

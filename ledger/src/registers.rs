@@ -24,9 +24,11 @@ use crate::time::Timestamp;
 
 mod delta;
 mod dense;
+mod page;
 mod register;
 
 pub use delta::Delta;
+pub use page::{PAGE_RECORDS, Page, PageError};
 pub use register::Register;
 
 /// One kind of record, found by its key.
@@ -93,6 +95,27 @@ macro_rules! registers {
             /// Name, length and root of each register, in the order that `state_root` hashes.
             pub fn roots(&self) -> Vec<RegisterRoot> {
                 [$(RegisterRoot::new(<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
+            }
+
+            /// One page of the register at a place; `None` past the end.
+            pub(crate) fn page(&self, place: u8, number: u64) -> Option<Page> {
+                $(if place == <$record>::PLACE {
+                    return self.$field.page(place, number);
+                })*
+                None
+            }
+
+            /// Appends a page, which is verified, to its register. [`Registers::rebuild`] follows the last.
+            pub(crate) fn take(&mut self, page: &Page) -> Result<(), PageError> {
+                $(if page.register == <$record>::PLACE {
+                    return self.$field.take(page);
+                })*
+                Err(PageError::Unwanted { register: page.register, number: page.number })
+            }
+
+            /// Computes the trees over records that were taken by pages.
+            pub(crate) fn rebuild(&mut self) {
+                $(self.$field.rebuild();)*
             }
 
             /// Makes a staged block final. The layer was sealed on exactly these registers.

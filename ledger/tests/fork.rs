@@ -175,7 +175,8 @@ fn any_two_contradicting_proofs_name_at_least_2q_minus_n_who_contradict_themselv
                 assert!(offence.is_signed_by(&key, &CHAIN));
             }
             let turned = culprits(&CHAIN, &validators, &b, &a).unwrap();
-            let signers = |found: &[ledger::fork::Culprit]| found.iter().map(|c| c.signer).collect::<Vec<_>>();
+            let signers =
+                |found: &[ledger::fork::Culprit]| found.iter().map(|c| c.signer).collect::<Vec<_>>();
             assert_eq!(signers(&turned), signers(&found));
         }
         assert_eq!(least, 2 * q - n, "of {n}");

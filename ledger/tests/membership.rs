@@ -106,10 +106,7 @@ fn a_receipt_with_too_few_or_too_many_handoffs_is_refused() {
     assert_eq!(refusal, ReceiptError::HandoffsBeyond { expected: Epoch(2), found: Epoch(3) });
     assert_eq!(refusal.step(), 4);
     let refusal = with(2, &history.handoffs[1..2]).verify(&genesis, None).unwrap_err();
-    assert_eq!(
-        refusal,
-        ReceiptError::Handoff(HandoffError::Epoch { expected: Epoch(1), found: Epoch(2) })
-    );
+    assert_eq!(refusal, ReceiptError::Handoff(HandoffError::Epoch { expected: Epoch(1), found: Epoch(2) }));
     assert_eq!(refusal.step(), 3);
 }
 
@@ -165,10 +162,7 @@ fn the_set_before_hands_over_with_a_quorum_of_its_own_and_nobody_else_does() {
         resigned(&history, first, &old, &[0, 1]),
     ] {
         let refusal = extend(&handoff).unwrap_err();
-        assert!(
-            matches!(refusal, HandoffError::Finality(FinalityError::Certificate { .. })),
-            "{refusal}"
-        );
+        assert!(matches!(refusal, HandoffError::Finality(FinalityError::Certificate { .. })), "{refusal}");
     }
     // One signer twice: the list has one signature more than signers.
     let mut twice = resigned(&history, first, &old, &[0, 1]);

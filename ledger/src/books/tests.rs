@@ -25,6 +25,7 @@ use crate::tree::verify_inclusion;
 mod epochs;
 mod offences;
 mod recovery;
+mod snapshot;
 
 /// 2026-05-04T12:00Z.
 const NOON: Timestamp = Timestamp(1_777_896_000_000);

@@ -146,8 +146,7 @@ impl History {
         let enter = enter
             .into_iter()
             .map(|validator| {
-                let ready =
-                    Ready::sign(&chain, height, root, &validator, &self.keys[&validator.vote_key]);
+                let ready = Ready::sign(&chain, height, root, &validator, &self.keys[&validator.vote_key]);
                 Entrant { validator, ready }
             })
             .collect();
