@@ -251,6 +251,7 @@ mod tests {
             vote_key: PublicKey([index; 32]),
             cosign_key: PublicKey([index; 32]),
             peer_key: PublicKey([index; 32]),
+            governance_key: PublicKey([index; 32]),
         };
         ValidatorSet { epoch: Epoch(epoch), validators: (0..seats).map(seat).collect() }
     }
@@ -352,7 +353,9 @@ mod tests {
         assert_eq!(memory.vote_from(Epoch(0)), NEVER);
         let (nonce, asked) = memory.questions(Timestamp(1)).unwrap();
         assert_eq!(asked, [1, 2, 3]);
-        asked.iter().for_each(|from| drop(memory.answer(*from, nonce, &status(0, 5, 5))));
+        for from in asked {
+            memory.answer(from, nonce, &status(0, 5, 5));
+        }
         assert_eq!(memory.vote_from(Epoch(0)), View(7));
         memory.shown(NOTHING, true, &set(0, 4), Some(0));
         assert_eq!(memory.questions(Timestamp(90_000)), None);

@@ -45,8 +45,20 @@ struct Later {
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
+    from: u16,
     asked: Timestamp,
     attempts: u32,
+    // It came to nothing: no need to wait out the time-out.
+    failed: bool,
+}
+
+impl Request {
+    /// When the next peer is to be asked. After a whole round in which nobody had anything of use there is
+    /// a pause, because all may be as far behind, or lie, and would answer at once for ever.
+    fn due(&self, peers: u32, timeout_ms: u64) -> Timestamp {
+        let round_over = (self.attempts.wrapping_add(1)).is_multiple_of(peers.max(1));
+        later(self.asked, if self.failed && !round_over { 1 } else { timeout_ms })
+    }
 }
 
 /// What is being asked for.
@@ -57,8 +69,6 @@ pub(super) struct CatchUp {
     // What peers say of later epochs is not heard before: one round of asking brought nothing.
     deaf_until: Option<Timestamp>,
     stretch: Option<Request>,
-    // The peer asked for a stretch is out of the question until another was asked.
-    skipped: bool,
     fetches: BTreeMap<BlockHash, Request>,
 }
 
@@ -85,36 +95,36 @@ impl CatchUp {
         *self = Self { later: self.later, ..Self::default() };
     }
 
-    /// A request came to nothing: ask the next peer at the next tick.
-    pub(super) fn unanswered(&mut self, _from: u16) {
-        self.skipped = true;
+    /// What was asked of this peer came to nothing: the next is asked at the next tick.
+    pub(super) fn unanswered(&mut self, from: u16) {
+        let requests = self.fetches.values_mut().chain(&mut self.stretch);
+        requests.filter(|request| request.from == from).for_each(|request| request.failed = true);
     }
 }
 
 impl Validator {
     pub(super) fn next_retry(&self) -> Option<Timestamp> {
-        let asked = self.catch_up.fetches.values().chain(&self.catch_up.stretch).map(|request| request.asked);
-        let timeout = if self.catch_up.skipped { 1 } else { self.settings.request_timeout_ms };
-        asked.min().map(|asked| later(asked, timeout))
+        let (peers, timeout_ms) = (self.others(), self.settings.request_timeout_ms);
+        let requests = self.catch_up.fetches.values().chain(&self.catch_up.stretch);
+        requests.map(|request| request.due(peers, timeout_ms)).min()
     }
 
     pub(super) fn retry_requests(&mut self, now: Timestamp) {
-        let timeout = self.settings.request_timeout_ms;
+        let (peers, timeout_ms) = (self.others(), self.settings.request_timeout_ms);
         if let Some(request) = &self.catch_up.stretch
-            && (self.catch_up.skipped || later(request.asked, timeout) <= now)
+            && request.due(peers, timeout_ms) <= now
         {
             let attempts = request.attempts.wrapping_add(1);
             self.catch_up.stretch = None;
             self.ask_stretch(now, attempts);
         }
-        self.catch_up.skipped = false;
         let missing = self.executions.missing();
         self.catch_up.fetches.retain(|block, _| missing.contains(block));
         let due: Vec<(BlockHash, u32)> = self
             .catch_up
             .fetches
             .iter()
-            .filter(|(_, request)| later(request.asked, timeout) <= now)
+            .filter(|(_, request)| request.due(peers, timeout_ms) <= now)
             .map(|(block, request)| (*block, request.attempts.wrapping_add(1)))
             .collect();
         for (block, attempts) in due {
@@ -139,7 +149,7 @@ impl Validator {
 
     fn ask_block(&mut self, now: Timestamp, block: BlockHash, attempts: u32) {
         if let Some(from) = self.peer(attempts) {
-            self.catch_up.fetches.insert(block, Request { asked: now, attempts });
+            self.catch_up.fetches.insert(block, Request { from, asked: now, attempts, failed: false });
             self.actions.push(Action::FetchBlock { from, block });
         }
     }
@@ -164,23 +174,29 @@ impl Validator {
         // Whoever says that there is more is asked first.
         let teller = self.catch_up.later.filter(|_| attempts == 0).map(|later| later.from);
         if let Some(from) = teller.or_else(|| self.peer(attempts)) {
-            self.catch_up.stretch = Some(Request { asked: now, attempts });
+            self.catch_up.stretch = Some(Request { from, asked: now, attempts, failed: false });
             self.actions.push(Action::FetchBlocks { from, height });
         }
+    }
+
+    /// How many peers there are to ask.
+    fn others(&self) -> u32 {
+        u32::try_from(self.set.len()).unwrap_or(u32::MAX).saturating_sub(u32::from(self.me.is_some()))
     }
 
     /// The peer to ask at this attempt: each in turn, beginning with our neighbour, so that not all
     /// who are behind ask the same one.
     fn peer(&self, attempts: u32) -> Option<u16> {
         let peers = u16::try_from(self.set.len()).ok()?;
-        let me = self.me.unwrap_or(0);
-        (0..u32::from(peers))
-            .map(|step| ((u32::from(me) + 1 + attempts.wrapping_add(step)) % u32::from(peers)) as u16)
-            .find(|peer| Some(*peer) != self.me)
+        let first = self.me.map_or(0, |me| u32::from(me) + 1);
+        // Each of the others once in as many attempts.
+        let place = attempts.checked_rem(self.others())?;
+        Some(((first + place) % u32::from(peers)) as u16)
     }
 
-    pub(super) fn on_blocks(&mut self, now: Timestamp, _from: u16, mut blocks: Vec<SyncedBlock>) {
-        let attempts = self.catch_up.stretch.take().map_or(0, |request| request.attempts);
+    /// Whatever of an answer is proven is taken, whoever sent it and however late; if nothing is, the
+    /// next peer is asked.
+    pub(super) fn on_blocks(&mut self, now: Timestamp, from: u16, mut blocks: Vec<SyncedBlock>) {
         // What we hold already is no fault of the sender: we may have moved on since asking.
         let height = self.ledger.head().height;
         blocks.retain(|b| b.block.header().height > height);
@@ -190,12 +206,11 @@ impl Validator {
             (rest, useful) = (after, true);
         }
         if useful {
+            self.catch_up.stretch = None;
             self.cosign_head();
             self.ask_stretch(now, 0);
-        } else if !self.halted {
-            // Nothing usable: the next peer, at the next tick.
-            self.catch_up.stretch = Some(Request { asked: now, attempts });
-            self.catch_up.skipped = true;
+        } else if let Some(request) = self.catch_up.stretch.as_mut().filter(|request| request.from == from) {
+            *request = Request { asked: now, failed: true, ..*request };
         }
     }
 
@@ -212,14 +227,15 @@ impl Validator {
         };
         let ours = blocks.iter().take_while(|b| voted(b)).count();
         let rest = blocks.split_off(ours);
+        // One bad block does not make those before it worse.
+        let proven = self.count_proven(&blocks);
+        if proven < blocks.len() {
+            self.faults += 1;
+            blocks.truncate(proven);
+        }
         // Only what a finalization covers is final.
         let covered = blocks.iter().rposition(|b| b.finalization().is_some()).map_or(0, |last| last + 1);
         blocks.truncate(covered);
-        if let Err(error) = self.prove(&blocks) {
-            tracing::debug!(%error, "blocks that a peer sent are not proven");
-            self.faults += 1;
-            return None;
-        }
         let mut last: Option<(Header, Certificate)> = None;
         let mut posted = false;
         for synced in blocks {
@@ -279,29 +295,36 @@ impl Validator {
         }
     }
 
-    /// Checks that the stretch continues our chain and every block carries what proves it final: its
-    /// notarization, a nullification of every view skipped, and a finalization at or after it.
-    fn prove(&self, blocks: &[SyncedBlock]) -> Result<(), FinalityError> {
-        let (chain, set) = (self.ledger.chain(), &self.set);
+    /// How many blocks from the first on continue our chain and carry what makes them final: their
+    /// notarization, a nullification of every view skipped, and their finalization if they bring one.
+    fn count_proven(&self, blocks: &[SyncedBlock]) -> usize {
         let mut parent = self.ledger.head().block;
-        for synced in blocks {
-            let (header, block) = (synced.block.header(), synced.block.hash());
-            if header.parent != parent {
-                return Err(FinalityError::Parent { block, parent });
+        for (count, synced) in blocks.iter().enumerate() {
+            if let Err(error) = self.prove(parent, synced) {
+                tracing::debug!(%error, "a block that a peer sent is not proven");
+                return count;
             }
-            let Finality::Voted { notarization, skips, finalization, closing } = &synced.finality else {
-                return Err(FinalityError::Recovered { block });
-            };
-            verify_notarized(header, notarization, skips, &chain, set)?;
-            closing.iter().try_for_each(|proven| proven.verify(&chain, set))?;
-            let last = verify_closing(header, closing.iter().map(|proven| &proven.header))?;
-            match finalization {
-                Some(certificate) => verify_finalized(last, certificate, &chain, set)?,
-                None if closing.is_empty() => {}
-                None => return Err(FinalityError::NoFinalization { block, closing: closing.len() }),
-            }
-            parent = block;
+            parent = synced.block.hash();
         }
-        Ok(())
+        blocks.len()
+    }
+
+    fn prove(&self, parent: BlockHash, synced: &SyncedBlock) -> Result<(), FinalityError> {
+        let (chain, set) = (self.ledger.chain(), &self.set);
+        let (header, block) = (synced.block.header(), synced.block.hash());
+        if header.parent != parent {
+            return Err(FinalityError::Parent { block, parent });
+        }
+        let Finality::Voted { notarization, skips, finalization, closing } = &synced.finality else {
+            return Err(FinalityError::Recovered { block });
+        };
+        verify_notarized(header, notarization, skips, &chain, set)?;
+        closing.iter().try_for_each(|proven| proven.verify(&chain, set))?;
+        let last = verify_closing(header, closing.iter().map(|proven| &proven.header))?;
+        match finalization {
+            Some(certificate) => verify_finalized(last, certificate, &chain, set),
+            None if closing.is_empty() => Ok(()),
+            None => Err(FinalityError::NoFinalization { block, closing: closing.len() }),
+        }
     }
 }
