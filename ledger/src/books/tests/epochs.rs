@@ -345,7 +345,7 @@ fn l30_a_change_is_the_last_transaction_of_its_block() {
     let change = three(&ledger, 1, enter(&ledger));
     let after = invoice(&ledger, 2, 100);
     let proposed = propose(&ledger, &Parent::Finalized, 1, vec![change.clone(), after.clone()]);
-    assert_eq!(proposed.staged.block().transactions(), [change.clone()]);
+    assert_eq!(proposed.staged.block().transactions(), core::slice::from_ref(&change));
     assert!(proposed.refused.is_empty() && proposed.left_over.is_none());
     let header = Header {
         payload: Block::payload(&[change.signed().clone(), after.signed().clone()]),
