@@ -1,6 +1,8 @@
 //! Starting from disk: the books are replayed from the final blocks, and consensus gets back its
 //! own statements, certificates and undecided blocks.
 //!
+//! Where there is a snapshot that fits, only what came after it is replayed.
+//!
 //! Nothing is verified again that was verified before it was written, except that every block must
 //! bring the books to exactly the log and registers that its header names, and that every handoff
 //! must hold for the set before it.
@@ -9,15 +11,17 @@ use std::sync::Arc;
 
 use consensus::event::Evidence;
 use consensus::machine::Restored;
-use ledger::block::{Height, VerifiedBlock, View};
+use ledger::block::{Header, Height, VerifiedBlock, View};
 use ledger::books::{BlockError, Ledger, Parent, RecoveryError, Staged};
+use ledger::certificate::Certificate;
 use ledger::checkpoint::{Trust, TrustError};
 use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::{Genesis, GenesisError};
 use ledger::handoff::HandoffError;
 
-use crate::handoffs;
 use crate::amnesia::Memory;
+use crate::handoffs;
+use crate::snapshot;
 use crate::store::{Store, StoreError};
 use crate::validator::Recovered;
 
@@ -74,10 +78,15 @@ pub enum ReplayError {
 /// # Errors
 /// [`RecoverError`].
 pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, RecoverError> {
-    let mut ledger = Ledger::new(genesis)?;
-    let mut trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
-    let mut finalized = None;
-    let mut next = Height(1);
+    let (mut ledger, mut trust) = match snapshot::newest(genesis, store) {
+        Some(books) => books,
+        None => {
+            let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
+            (Ledger::new(genesis)?, trust)
+        }
+    };
+    let mut finalized = finalization_of(store, &ledger)?;
+    let mut next = ledger.head().height.next();
     loop {
         let blocks = store.finalized_from(next, REPLAYED_AT_ONCE, REPLAYED_BYTES_MAX)?;
         if blocks.is_empty() {
@@ -94,6 +103,9 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
             }
             next = next.next();
         }
+    }
+    if let Err(error) = snapshot::keep(store, &ledger, &trust, snapshot::EVERY_BLOCKS) {
+        tracing::warn!(%error, "no snapshot was written; the next start replays again");
     }
     let epoch = ledger.validators().epoch;
     let floor = View(finalized.as_ref().map_or(0, |(header, _)| header.view.0.saturating_add(1)));
@@ -115,6 +127,21 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
         memory: Memory::default(),
         evidence: evidence.map(|(first, second)| Evidence { first, second }).collect(),
         halted: false,
+    })
+}
+
+/// The head of books from a snapshot and its finalization, if it is of the epoch that goes on; a snapshot
+/// is of a last block, which brings its own.
+fn finalization_of(store: &Store, ledger: &Ledger) -> Result<Option<(Header, Certificate)>, StoreError> {
+    let Some(FinalizedBlock { block, finality }) = store.finalized(ledger.head().height)? else {
+        return Ok(None);
+    };
+    let goes_on = block.header.epoch == ledger.validators().epoch;
+    Ok(match finality {
+        Finality::Voted { finalization: Some(certificate), .. } if goes_on => {
+            Some((block.header, certificate))
+        }
+        _ => None,
     })
 }
 

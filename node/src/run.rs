@@ -37,9 +37,10 @@ use crate::keyring::Keyring;
 use crate::links::{Links, Order};
 use crate::members::members;
 use crate::network::{Member, NetworkConfig, NetworkEvents, NetworkHandle};
-use crate::report;
 use crate::pool::{POOL_TRANSACTIONS_MAX, PoolFull};
+use crate::report;
 use crate::signer::{Refusal, Signers};
+use crate::snapshot;
 use crate::store::{Store, StoreError};
 use crate::validator::{Action, Event, Outcome, RequestId, Validator};
 
@@ -183,7 +184,9 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
                 .enable_time()
                 .build()
                 .map_err(|error| tracing::error!(%error, "no runtime for the loop"))
-                .map_or(Ok(()), |runtime| runtime.block_on(node.run(validator.1, happened, queried, networks, stop)));
+                .map_or(Ok(()), |runtime| {
+                    runtime.block_on(node.run(validator.1, happened, queried, networks, stop))
+                });
             // Nobody may be listening any more; then the process is ending anyway.
             let _ = finished.send(result);
         })
@@ -376,6 +379,10 @@ impl Loop {
         // What waited for the next step's batch.
         if !batch.is_empty() {
             batch.commit()?;
+        }
+        let (ledger, trust) = (self.validator.ledger(), self.validator.trust());
+        if let Err(error) = snapshot::keep(&self.store, ledger, trust, snapshot::EVERY_BLOCKS) {
+            tracing::warn!(%error, "no snapshot was written; the next start replays again");
         }
         Ok(())
     }

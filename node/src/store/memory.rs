@@ -1,6 +1,8 @@
 //! What the store does for the signer's memory ([`crate::watermark`]): whether the vote log can be
 //! relied on, the token of each start, and opening what is left of a directory that cannot be.
 
+use std::path::Path;
+
 use ledger::block::{Epoch, View};
 use ledger::digest::Digest;
 use ledger::signature::PublicKey;
@@ -8,7 +10,6 @@ use ledger::signature::PublicKey;
 use super::columns::{self, Column};
 use super::{Batch, Store, StoreError};
 use crate::watermark::{Directory, Term, Token};
-use std::path::Path;
 
 /// How the directory is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,11 @@ impl Store {
     /// [`StoreError`]: nothing can be read, or the directory is in use or another chain's.
     pub fn salvage(path: &Path, chain: &Digest) -> Result<Self, StoreError> {
         Self::open_as(path, chain, Care::Salvage)
+    }
+
+    /// The data directory.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads every vote; where one does not read, refuses, or in salvage begins the column anew.

@@ -325,3 +325,58 @@ fn r21_hot_loop_peers_that_answer_at_once_and_have_nothing_are_not_asked_without
     let height = world.height(0);
     world.until("somebody has it after all", |w| w.height(3) >= height);
 }
+
+#[test]
+fn a_restart_from_a_snapshot_has_the_same_books_votes_on_and_falls_back_when_it_is_damaged() {
+    let mut world = World::new(4, 1);
+    grow(&mut world, 0, 6);
+    let join = world.change(0, &[], &[(4, seed(4))], &seeds(0..4));
+    world.post(0, join);
+    grow(&mut world, 0, 4);
+    world.agree();
+    let keep = |world: &World| {
+        let validator = world.validator(2);
+        crate::snapshot::keep(&world.nodes[2].store, validator.ledger(), validator.trust(), 3).unwrap()
+    };
+    assert!(keep(&world));
+    assert!(!keep(&world), "one is there already");
+    let first = world.height(2);
+    grow(&mut world, 0, 3);
+    world.agree();
+    assert!(keep(&world));
+    let (state, height) = (world.validator(2).ledger().head().clone(), world.height(2));
+    let genesis = world.genesis.clone();
+    let read = |world: &World| {
+        let books = crate::snapshot::newest(&genesis, &world.nodes[2].store);
+        books.map(|(ledger, trust)| (ledger.head().clone(), trust.terms().len()))
+    };
+    assert_eq!(read(&world), Some((state.clone(), 2)));
+    world.sleep(2);
+    world.wake(2);
+    assert_eq!(*world.validator(2).ledger().head(), state);
+    grow(&mut world, 2, 3);
+    world.agree();
+    assert_eq!(contradictions(votes_of(&world, 2).into_iter()), 0);
+
+    // One byte anywhere, and the older is taken; both, and everything is replayed.
+    let folder = world.nodes[2].store.path().join("snapshots");
+    let damage = |height: u64, part: usize| {
+        let path = folder.join(format!("{height:020}"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let place = (bytes.len() - 1) * part / 16;
+        bytes[place] ^= 4;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    for part in 0..=16 {
+        damage(height, part);
+        assert_eq!(read(&world).map(|(head, _)| head.height), Some(Height(first)), "byte {part}/16 of it");
+        damage(height, part);
+    }
+    damage(height, 7);
+    damage(first, 7);
+    assert_eq!(read(&world), None);
+    let now = world.validator(2).ledger().head().clone();
+    world.sleep(2);
+    world.wake(2);
+    assert_eq!(*world.validator(2).ledger().head(), now);
+}
