@@ -27,6 +27,7 @@ pub mod rpc;
 pub mod run;
 pub mod service;
 pub mod signer;
+pub mod snapshot;
 pub mod store;
 pub mod validator;
 pub mod watermark;
