@@ -22,6 +22,7 @@ pub mod network;
 pub mod plan;
 pub mod pool;
 pub mod recover;
+pub mod recovery;
 pub mod report;
 pub mod rpc;
 pub mod run;

@@ -144,11 +144,14 @@ impl Links {
 /// The configuration with the ports that were taken in place of free ones, so that the node is found
 /// where it was.
 pub fn settled(config: &NetworkConfig, taken: &[Multiaddr]) -> NetworkConfig {
-    let port = |address: &Multiaddr| address.iter().find_map(|p| if let Protocol::Tcp(port) = p { Some(port) } else { None });
+    let port = |address: &Multiaddr| {
+        address.iter().find_map(|p| if let Protocol::Tcp(port) = p { Some(port) } else { None })
+    };
     let settle = |(wanted, taken): (&Multiaddr, &Multiaddr)| match port(taken) {
-        Some(taken) if port(wanted) == Some(0) => {
-            wanted.iter().map(|p| if matches!(p, Protocol::Tcp(_)) { Protocol::Tcp(taken) } else { p }).collect()
-        }
+        Some(taken) if port(wanted) == Some(0) => wanted
+            .iter()
+            .map(|p| if matches!(p, Protocol::Tcp(_)) { Protocol::Tcp(taken) } else { p })
+            .collect(),
         _ => wanted.clone(),
     };
     NetworkConfig { chain: config.chain, listen: config.listen.iter().zip(taken).map(settle).collect() }
@@ -205,4 +208,83 @@ fn stored_stretch(store: &Store, from: Height) -> Vec<FinalizedBlock> {
         tracing::error!(%error, "blocks cannot be read for a peer");
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::digest::Digest;
+    use ledger::signature::PublicKey;
+
+    use super::*;
+
+    const CHAIN: Digest = Digest([7; 32]);
+    /// Generous, because other tests share the machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn keypair(seed: u8) -> Keypair {
+        Keypair::ed25519_from_bytes([seed; 32]).unwrap()
+    }
+
+    fn member(index: u16, seed: u8, addresses: &[Multiaddr]) -> Member {
+        let key = PublicKey(keypair(seed).public().try_into_ed25519().unwrap().to_bytes());
+        Member { index, key, addresses: addresses.to_vec() }
+    }
+
+    fn config() -> NetworkConfig {
+        NetworkConfig { chain: CHAIN, listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()] }
+    }
+
+    async fn connected(happened: &mut mpsc::Receiver<Event>) -> u16 {
+        let find = async {
+            loop {
+                if let Event::Connected(peer) = happened.recv().await.unwrap() {
+                    return peer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, find).await.expect("a connection in time")
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_network_of_the_next_epoch_takes_the_port_of_the_last_under_another_key() {
+        let (old, new, peer) = (1, 2, 9);
+        let ours = |seed: u8| vec![member(0, seed, &[]), member(1, peer, &[])];
+        let (line, from_network) = Network::start(config(), keypair(old), ours(old)).await.unwrap();
+        let address = line.listening().to_vec();
+        let directory = tempfile::tempdir().unwrap();
+        let (events, mut happened) = mpsc::channel(64);
+        let (health, healthy) = watch::channel(Health::default());
+        let (orders, ordered) = watch::channel(None);
+        let (opened, mut networks) = mpsc::channel(1);
+        let links = Links {
+            config: settled(&config(), &address),
+            intake: Intake::new(CHAIN),
+            store: Arc::new(Store::open(directory.path(), &CHAIN).unwrap()),
+            events,
+            health,
+        };
+        tokio::spawn(links.run(from_network, ordered, opened));
+        // The peer admits both keys, as whoever knows the new set and the one before.
+        let theirs = vec![member(0, new, &address), member(1, peer, &[]), member(2, old, &address)];
+        let (_theirs, mut heard) = Network::start(config(), keypair(peer), theirs).await.unwrap();
+        assert_eq!(connected(&mut happened).await, 1);
+        assert_eq!(healthy.borrow().peers, 1);
+
+        drop(line);
+        let order = Order { epoch: Epoch(1), members: ours(new), keypair: keypair(new) };
+        orders.send_replace(Some(order));
+        let (epoch, line) = networks.recv().await.unwrap();
+        assert_eq!((epoch, line.listening()), (Epoch(1), address.as_slice()));
+        assert_eq!(connected(&mut happened).await, 1);
+        line.broadcast(Message::StatusRequest);
+        let find = async {
+            loop {
+                if let NetworkEvent::Message { from, message } = heard.recv().await.unwrap() {
+                    return (from, message);
+                }
+            }
+        };
+        let got = tokio::time::timeout(PATIENCE, find).await.expect("a message in time");
+        assert_eq!(got, (0, Message::StatusRequest));
+    }
 }

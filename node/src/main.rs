@@ -1,15 +1,20 @@
-//! `hovedbok-node`: makes keys and genesis, runs a validator, or a whole network on one machine.
+//! `hovedbok-node`: makes keys and genesis, runs a node, or a whole network on one machine, and begins
+//! again from a signed recovery.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use node::config::Config;
+use node::halt;
 use node::keys::{Keys, write_signing_key};
 use node::localnet::{self, Localnet, Size};
 use node::plan::Plan;
+use node::recovery;
 use node::service;
+use node::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -41,7 +46,7 @@ enum Command {
         #[arg(long, default_value = "genesis.bin")]
         out: PathBuf,
     },
-    /// Runs one validator until it is told to stop (SIGTERM, SIGINT).
+    /// Runs one node until it is told to stop (SIGTERM, SIGINT).
     Run {
         /// Its configuration (TOML).
         #[arg(long)]
@@ -49,6 +54,15 @@ enum Command {
         /// Stop also when standard input is closed, so that a parent's end is ours.
         #[arg(long)]
         until_stdin_closes: bool,
+    },
+    /// Begins again from a recovery that a quorum of governance keys signed. The node must be stopped.
+    Recover {
+        /// Its configuration (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// The signed recovery, as `hovedbok recover sign` wrote it, or its canonical bytes.
+        #[arg(long)]
+        transaction: PathBuf,
     },
     /// Lays out and runs a network of validators on this machine, each a process of its own.
     Localnet {
@@ -81,6 +95,7 @@ fn main() -> ExitCode {
         Command::Keygen { file, governance } => keygen(&file, governance),
         Command::Init { plan, out } => init(&plan, &out),
         Command::Run { config, until_stdin_closes } => run(&config, until_stdin_closes),
+        Command::Recover { config, transaction } => recover(&config, &transaction),
         Command::Localnet { dir, validators, followers, rpc_base_port, init_only } => {
             local(&dir, Size { validators, followers }, rpc_base_port, init_only)
         }
@@ -116,6 +131,32 @@ fn init(plan: &Path, out: &Path) -> Result<(), AnyError> {
     std::fs::write(out, genesis.encode())?;
     println!("chain  {}", genesis.hash());
     println!("origin {}", genesis.origin());
+    Ok(())
+}
+
+fn recover(config: &Path, transaction: &Path) -> Result<(), AnyError> {
+    let config = Config::load(config)?;
+    let genesis = service::read_genesis(&config.genesis)?;
+    let signed = recovery::read(&std::fs::read(transaction)?)?;
+    let store = Arc::new(Store::open(&config.data_dir, &genesis.hash())?);
+    let applied = recovery::apply(&genesis, &store, signed)?;
+    println!("epoch {} begins after the recovery block at height {}", applied.epoch, applied.height);
+    println!("discarded: {} blocks that no finalization covers", applied.discarded.len());
+    for block in applied.discarded {
+        println!(
+            "  height {} of view {}: {} transactions",
+            block.height,
+            block.view,
+            block.transactions.len()
+        );
+        for transaction in block.transactions {
+            println!("    {transaction}");
+        }
+    }
+    if halt::read(&config.data_dir)?.is_some() {
+        let file = config.data_dir.join(halt::PROOF_FILE);
+        println!("the node stays stopped until you remove {}", file.display());
+    }
     Ok(())
 }
 

@@ -10,8 +10,10 @@ use consensus::event::Evidence;
 use consensus::machine::Restored;
 use ledger::block::{Block, BlockHash, Height, VerifiedBlock, View};
 use ledger::books::{Ledger, Parent, Staged};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement};
+use ledger::certificate::{Certificate, Statement};
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
+use node::amnesia::Memory;
 use node::cosigning::Certified;
 use node::validator::{Action, Recovered};
 
@@ -68,7 +70,7 @@ impl Disk {
             urgent |= action.persists()
                 && !matches!(action, Action::PersistCertificate(_) | Action::PersistCheckpoint(_));
             writes.push(match action {
-                Action::PersistVote(statement) => Write::Vote(*statement),
+                Action::PersistVote { statement, .. } => Write::Vote(*statement),
                 Action::PersistBlock(block) => Write::Block(block.to_block()),
                 Action::PersistCertificate(certificate) => Write::Certificate(certificate.clone()),
                 Action::PersistFinalized { staged, proof } => {
@@ -76,7 +78,7 @@ impl Disk {
                 }
                 Action::PersistCheckpoint(certified) => Write::Checkpoint(certified.clone()),
                 Action::PersistEvidence(evidence) => Write::Evidence(Box::new(evidence.clone())),
-                Action::Cosign { size, root } if may_cosign(watermark, *size, root) => {
+                Action::Cosign { size, root, .. } if may_cosign(watermark, *size, root) => {
                     urgent = true;
                     watermark = Some((*size, *root));
                     Write::Watermark(*size, *root)
@@ -165,7 +167,7 @@ impl Disk {
             let block = VerifiedBlock::from_own_store(proof.block.clone());
             let staged = ledger.verify(&Parent::Finalized, &block);
             ledger.post(&staged.expect("a stored block leads to the books that its header names"));
-            if let Some(certificate) = &proof.finalization {
+            if let Some(certificate) = proof.finalization() {
                 finalized = Some((block.header().clone(), certificate.clone()));
             }
         }
@@ -179,8 +181,16 @@ impl Disk {
             headers: blocks.iter().map(|block| block.header().clone()).collect(),
             finalized,
         };
-        let (trust, certified) = (chain.trust.clone(), self.checkpoint.clone());
-        Recovered { ledger, trust, consensus, blocks, certified }
+        Recovered {
+            ledger,
+            trust: chain.trust.clone(),
+            consensus,
+            blocks,
+            certified: self.checkpoint.clone(),
+            evidence: self.evidence.clone(),
+            halted: false,
+            memory: Memory::default(),
+        }
     }
 }
 

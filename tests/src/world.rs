@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use ledger::block::{BlockHash, Height, View};
 use ledger::books::Ledger;
-use ledger::certificate::FinalizedBlock;
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::time::Timestamp;
 use node::cosigning::Cosignature;
 use node::intake::Intake;
@@ -552,7 +552,8 @@ impl World {
         let now = self.clock(at);
         let machine = &mut self.machines[at];
         let recovered = machine.disk.recover(&self.chain);
-        let (validator, actions) = Validator::new(self.settings.clone(), Some(machine.seat), recovered, now);
+        let vote_keys = vec![machine.keys.vote_key()];
+        let (validator, actions) = Validator::new(self.settings.clone(), vote_keys, recovered, now);
         machine.validator = Some(validator);
         machine.turn_at = None;
         self.tell(|| format!("#{at} starts"));

@@ -5,6 +5,7 @@ use consensus::event::{Justification, Status};
 use ledger::block::{Epoch, Header, View};
 use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec;
+use ledger::finality::Finality;
 use ledger::signature::Signature;
 use ledger::time::Timestamp;
 use ledger::transaction::SignedTransaction;
@@ -156,9 +157,12 @@ fn proposal(height: u64, transactions: usize) -> Message {
 fn finalized(height: u64, transactions: usize) -> FinalizedBlock {
     FinalizedBlock {
         block: block(height, transactions),
-        notarization: certificate(height),
-        skips: Vec::new(),
-        finalization: Some(certificate(height)),
+        finality: Finality::Voted {
+            notarization: certificate(height),
+            skips: Vec::new(),
+            finalization: Some(certificate(height)),
+            closing: Vec::new(),
+        },
     }
 }
 

@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use consensus::event::{Evidence, Message, To};
 use consensus::machine::{Consensus, Restored, Start};
+use ledger::block::View;
 use ledger::books::Staged;
+use ledger::certificate::Vote;
 use ledger::finality::{Finality, FinalizedBlock, ProvenHeader};
-use ledger::offence::Offence;
+use ledger::offence::{Offence, OffenceKind};
 use ledger::records::OffenceRecord;
 use ledger::time::Timestamp;
 use ledger::tree::Frontier;
@@ -21,6 +23,9 @@ use ledger::tree::Frontier;
 use super::execution::Executions;
 use super::{Action, Validator, later, seat};
 use crate::handoffs;
+
+/// Offences of one signer in one epoch that we report, and that we add none to once they are booked.
+const OFFENCES_REPORTED_MAX: usize = 16;
 
 impl Validator {
     /// Takes what proves the first of the decided blocks final, together with it. `None` while the
@@ -95,13 +100,19 @@ impl Validator {
         self.carry_all(now, effects);
     }
 
-    /// Reports an offence that is not booked, if we have a seat to report it as.
+    /// Reports an offence that is not booked, if we have a seat to report it as, and enough are not booked
+    /// of the same signer: one convicts, and a liar in every view must not fill the books.
     pub(super) fn report(&mut self, evidence: &Evidence) {
         let offence = Offence { first: evidence.first, second: evidence.second };
         let Some(kind) = offence.kind().filter(|_| self.me.is_some()) else { return };
-        let vote = &evidence.first;
-        let key = (vote.epoch, vote.signer, vote.statement.view(), kind);
-        if self.ledger.find::<OffenceRecord>(&key).is_none() {
+        let Vote { epoch, signer, statement, .. } = evidence.first;
+        let least = (epoch, signer, View(0), OffenceKind::TwoNotarize);
+        let most = (epoch, signer, View(u64::MAX), OffenceKind::NotarizeAndFinalize);
+        let booked = self.ledger.range::<OffenceRecord>(least..=most).take(OFFENCES_REPORTED_MAX).count();
+        let known = self.ledger.find::<OffenceRecord>(&(epoch, signer, statement.view(), kind)).is_some();
+        let reported = self.reported.entry((epoch, signer)).or_default();
+        if !known && booked < OFFENCES_REPORTED_MAX && *reported < OFFENCES_REPORTED_MAX {
+            *reported += 1;
             self.actions.push(Action::Report(evidence.clone()));
         }
     }
