@@ -165,7 +165,7 @@ fn a_block_that_ends_its_epoch_gets_its_finality_from_closing_blocks_that_are_ne
 }
 
 #[test]
-fn a_restart_in_the_middle_of_an_epoch_finds_seat_votes_and_offences_again() {
+fn a_restart_of_all_in_the_middle_of_an_epoch_goes_on_in_it() {
     let mut world = World::new(4, 1);
     let join = world.change(0, &[], &[(4, seed(4))], &seeds(0..4));
     world.post(0, join);
@@ -269,7 +269,7 @@ fn a_recovery_block_is_believed_because_our_own_books_make_the_same() {
 }
 
 #[test]
-fn one_who_stopped_for_good_says_nothing_after_a_restart_and_still_answers() {
+fn one_who_stopped_for_good_says_nothing_more() {
     let mut world = World::new(4, 0);
     let work = world.work();
     world.post(0, work);
