@@ -413,6 +413,4 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;

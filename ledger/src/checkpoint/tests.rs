@@ -1,10 +1,12 @@
 //! Checkpoints as incidents: quorums, clocks, other ledgers, rewritten logs.
 
-use super::testing::*;
 use super::*;
 use crate::certificate::ValidatorSetError;
 use crate::tree::consistency_proof;
 use alloc::vec;
+use support::*;
+
+pub(crate) mod support;
 
 fn leaves(count: u8) -> Vec<Vec<u8>> {
     (0..count).map(|i| vec![i]).collect()

@@ -3,7 +3,7 @@
 use super::*;
 use crate::account::Account;
 use crate::amount::Amount;
-use crate::checkpoint::testing::{NOW, certify, checkpoint, cosign, node, trust};
+use crate::checkpoint::tests::support::{NOW, certify, checkpoint, cosign, node, trust};
 use crate::entity::OrgNumber;
 use crate::entry::{JournalEntry, Posting, Voucher};
 use crate::signature::{PublicKey, Signature};

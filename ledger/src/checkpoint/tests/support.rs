@@ -1,6 +1,6 @@
 //! Four validators and a log, for tests of everything that ends in a checkpoint.
 
-use super::*;
+use super::super::*;
 use crate::block::Epoch;
 use crate::certificate::{Validator, ValidatorSet};
 use crate::entity::{Name, OrgNumber};
