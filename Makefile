@@ -7,7 +7,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools library build demo test bench sim fuzz clean
+.PHONY: help tools library build demo test bench sim ordeal mutants scale fuzz clean
 
 ENV := source scripts/env.sh
 # In CI the committed Cargo.lock must be the right one; a person who adds a dependency is about to change it.
@@ -16,8 +16,10 @@ LOCKED := $(if $(CI),--locked)
 # For the test programs, after "--"; CI asks for the output of passing tests too.
 TEST_ARGS ?=
 SEED ?=
-SEEDS ?= 100
+SEEDS ?= 500
 BASE ?= 1
+# How long "make ordeal" goes on, at least; SEED decides what happens in it.
+MINUTES ?= 10
 # How long "make fuzz" goes on.
 FUZZ_SECONDS ?= 120
 export INVOICES KEEP
@@ -25,8 +27,12 @@ export INVOICES KEEP
 help:
 	@echo "make demo    build everything and show it: KEEP=1 leaves the files, INVOICES=dir uses yours"
 	@echo "make test    format, lints, all tests, and the judges nobody here wrote"
-	@echo "make sim     simulated worlds: SEED=n replays one, SEEDS=count BASE=first runs many"
+	@echo "make sim     simulated worlds (500 seeds, minutes): SEED=n replays one, SEEDS=count BASE=first runs many"
+	@echo "make ordeal  real validators under faults for MINUTES=10, then latency with one down: SEED=n chooses"
+	@echo "make mutants bugs planted in the consensus core, which its simulation must notice: MUTANT=name takes some"
+	@echo "make scale   the consensus core with 4 to 400 simulated validators: VALIDATORS=100 stops there"
 	@echo "make bench   benchmarks, in the release profile"
+	@echo "make model   the protocol's model and every course of the core, for long: DEPTH=steps goes deeper"
 	@echo "make fuzz    strangers' bytes into every decoder, for FUZZ_SECONDS=120"
 	@echo "make clean   remove what cargo built (RocksDB's library stays in the cache)"
 
@@ -54,6 +60,8 @@ test: library
 	@$(ENV); cargo test --workspace --no-fail-fast $(LOCKED) -- $(TEST_ARGS)
 	@echo "test: judges"
 	@bash scripts/judges.sh
+	@echo "test: the protocol's model (about a minute)"
+	@bash scripts/model.sh
 
 sim: build
 	@$(ENV); if [ -n "$(SEED)" ]; then \
@@ -62,12 +70,28 @@ sim: build
 	  "$$CARGO_TARGET_DIR/debug/sim" --seeds $(SEEDS) --base $(BASE); \
 	fi
 
+ordeal: build
+	@echo "ordeal: faults for at least $(MINUTES) min and an audit, then about 6 min of measuring with one down"
+	@$(ENV); "$$CARGO_TARGET_DIR/debug/ordeal" story --seconds $$(($(MINUTES) * 60)) $(if $(SEED),--seed $(SEED))
+	@$(ENV); "$$CARGO_TARGET_DIR/debug/ordeal" one-down --seconds 40 $(if $(SEED),--seed $(SEED))
+
+mutants: library
+	@echo "mutants: planting bugs one after the other (about 6 min; 5 more the first time)"
+	@$(ENV); cargo test --workspace --test mutants $(LOCKED) -- --ignored --nocapture
+
+scale: library
+	@echo "scale: simulated committees, in the dev profile (about 15 min)"
+	@$(ENV); cargo test --workspace --test scale $(LOCKED) -- --ignored --nocapture
+
 bench: library
 	@echo "bench: building in the release profile (about 5 min the first time), then about 4 min of measuring"
 	@$(ENV); cargo build --workspace --release --bins $(LOCKED) && cargo bench --workspace --bench throughput $(LOCKED)
 
 fuzz: build
 	@$(ENV); "$$CARGO_TARGET_DIR/debug/fuzz" --seconds $(FUZZ_SECONDS)
+
+model: build
+	@bash scripts/model.sh --long
 
 clean:
 	@$(ENV); cargo clean

@@ -55,6 +55,18 @@ have_libclang || missing+=(libclang-dev)
 # Judges of what we write: official XML schemas, and somebody else's bookkeeping programs.
 have xmllint || missing+=(libxml2-utils)
 have hledger || missing+=(hledger)
+# Networks for the ordeal: namespaces and wires, partitions and loss, checksums, a wrong clock. Their
+# folders are not on everybody's path.
+have_admin() { PATH=$PATH:/usr/sbin:/sbin have "$1"; }
+if [ "$(uname -s)" = Linux ]; then
+  have_admin ip && have_admin tc || missing+=(iproute2)
+  have_admin iptables || missing+=(iptables)
+  have_admin ethtool || missing+=(ethtool)
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' > /dev/null || missing+=(libfaketime)
+fi
+# Quint, which runs the protocol's model, is a Node program.
+have node || missing+=(nodejs)
+have npm || missing+=(npm)
 # The module alone is not enough: Debian splits off what puts pip into a new environment.
 python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=(python3 python3-venv)
 

@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use ledger::block::{BlockHash, Header, View};
 
 /// What the books say of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verdict {
     /// Nobody asked.
     Unchecked,
@@ -106,6 +106,11 @@ impl Blocks {
     /// What is wanted, header known or not.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = (BlockHash, View)> {
         self.wanted.iter().map(|(block, view)| (*block, *view))
+    }
+
+    /// Every header known, by hash, with its verdict.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&BlockHash, Verdict)> {
+        self.known.iter().map(|(block, known)| (block, known.verdict))
     }
 
     /// Forgets everything up to this view.

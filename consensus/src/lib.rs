@@ -66,6 +66,7 @@ extern crate alloc;
 mod blocks;
 mod chain;
 pub mod event;
+mod fingerprint;
 pub mod leader;
 pub mod machine;
 mod pace;

@@ -59,7 +59,7 @@ impl Default for Config {
             drift_ms: 2000,
             view_window: 64,
             skips_max: 64,
-            leader_skip_views: 32,
+            leader_skip_views: 8,
         }
     }
 }
@@ -155,6 +155,7 @@ pub(crate) struct Repair {
 }
 
 /// One validator's part in one epoch.
+#[derive(Clone)]
 pub struct Consensus {
     pub(crate) config: Config,
     chain: Digest,
@@ -162,7 +163,7 @@ pub struct Consensus {
     pub(crate) validators: u16,
     pub(crate) quorum: usize,
     pub(crate) me: Option<u16>,
-    vote_from: View,
+    pub(crate) vote_from: View,
     rotation: Rotation,
     pub(crate) now: Timestamp,
     pub(crate) view: View,
@@ -332,6 +333,16 @@ impl Consensus {
         view <= self.tip.view
             || view < self.vote_from
             || self.views.get(&view).is_some_and(|state| state.own.said(statement))
+    }
+
+    /// Whether the block of a proposal may have to be executed. If not, its body need not be kept;
+    /// should a quorum vote for it nevertheless, it is fetched.
+    pub fn wants_body(&self, proposal: &Proposal) -> bool {
+        let (block, view) = (proposal.header.hash(), proposal.header.view);
+        let first = self.views.get(&view).is_none_or(|state| {
+            state.proposal.is_none_or(|first| first == block) || state.certified() == Some(block)
+        });
+        view > self.tip.view && first && self.well_formed(proposal, block)
     }
 
     /// The view of the highest finalization known, whether or not our books have reached it.
@@ -519,16 +530,13 @@ impl Consensus {
 
     /// Rule C3, the part that needs neither the parent nor the books.
     fn on_proposal(&mut self, proposal: Proposal) {
-        let Proposal { header, justification, vote } = proposal;
-        let block = header.hash();
-        let view = header.view;
-        let signed = vote.epoch == self.epoch
-            && vote.signer == header.proposer
-            && vote.statement == (Statement::Notarize { view, block });
-        if !signed || !self.stands(&header) || !justifies(&justification, &header) || !self.tracks(view) {
+        let block = proposal.header.hash();
+        if !self.well_formed(&proposal, block) {
             self.stats.refused += 1;
             return;
         }
+        let Proposal { header, justification, vote } = proposal;
+        let view = header.view;
         for certificate in justification.parent.into_iter().chain(justification.skips) {
             self.on_certificate(certificate, false);
         }
@@ -545,6 +553,18 @@ impl Consensus {
         if first && view == self.view {
             self.want(block, view);
         }
+    }
+
+    /// Whether header, vote and justification belong together, in a view that still matters.
+    fn well_formed(&self, proposal: &Proposal, block: BlockHash) -> bool {
+        let Proposal { header, justification, vote } = proposal;
+        let view = header.view;
+        vote.epoch == self.epoch
+            && vote.signer == header.proposer
+            && vote.statement == (Statement::Notarize { view, block })
+            && self.stands(header)
+            && justifies(justification, header)
+            && self.tracks(view)
     }
 
     /// Whether a header is one of this epoch, by the leader of its view.

@@ -150,6 +150,14 @@ impl Tally {
         Some(Certificate::from_votes(epoch, statement, self.seats.len(), &votes))
     }
 
+    /// What was counted, by signer and without the signatures.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (Option<BlockHash>, bool, Option<BlockHash>, u8)> {
+        let block = |kept: Option<(BlockHash, Signature)>| kept.map(|(block, _)| block);
+        self.seats.iter().map(move |seat| {
+            (block(seat.notarize), seat.nullify.is_some(), block(seat.finalize), seat.accused)
+        })
+    }
+
     /// Whether anybody but `me` wants to skip the view.
     pub(crate) fn nullified_by_another(&self, view: View, me: Option<u16>) -> bool {
         let nullify = Statement::Nullify { view };

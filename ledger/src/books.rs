@@ -33,12 +33,14 @@ use crate::time::{Date, Period, Timestamp};
 use crate::transaction::{Operation, PaymentId, VerifiedTransaction};
 use crate::tree::{Frontier, leaf_hash};
 
+mod divergence;
 mod error;
 mod execution;
 mod ground;
 mod snapshot;
 mod staged;
 
+pub use divergence::{Change, Changes, Difference};
 pub use error::{BlockError, RecoveryError};
 use execution::{Done, Execution, put_root};
 use ground::Ground;

@@ -11,9 +11,11 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::block::{Height, LeafIndex};
-use crate::codec::{Decode, Encode};
+use crate::books::Change;
+use crate::codec::{self, Decode, Encode};
 use crate::digest::Digest;
 use crate::records::{
     AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord,
@@ -34,7 +36,7 @@ pub use register::Register;
 /// One kind of record, found by its key.
 pub trait Record: Encode + Decode<()> + Clone + 'static {
     /// What tells records of a register apart; its order is the order of ranges.
-    type Key: Ord + Clone + 'static;
+    type Key: Ord + Clone + fmt::Debug + 'static;
     /// Name of the register, as `specs/formats.md` writes it.
     const REGISTER: &'static str;
     /// The record's key; replacing a record never changes it.
@@ -139,6 +141,18 @@ macro_rules! registers {
             /// Name, length and root of each register after the layer.
             pub fn roots(&self) -> Vec<RegisterRoot> {
                 [$(RegisterRoot::new(<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
+            }
+
+            /// Every record written, by register and index.
+            pub(crate) fn changes(&self) -> Vec<Change> {
+                let mut changes = Vec::new();
+                $(changes.extend(self.$field.records().map(|(index, record)| Change {
+                    register: <$record>::REGISTER,
+                    index,
+                    key: alloc::format!("{:?}", record.key()),
+                    record: codec::encode(record),
+                }));)*
+                changes
             }
 
             /// Adds what a later layer, sealed right above this one, changed.

@@ -113,7 +113,9 @@ pub enum ConfigError {
         name: String,
     },
     /// A peer key that is none.
-    #[error("network.others names {name:?}, which is no peer key: {reason}; copy the peer_key that keygen printed")]
+    #[error(
+        "network.others names {name:?}, which is no peer key: {reason}; copy the peer_key that keygen printed"
+    )]
     PeerKey {
         /// The name.
         name: String,
@@ -481,12 +483,10 @@ mod tests {
 
     #[test]
     fn peers_are_named_by_name_or_by_index_in_genesis_once() {
-        let with = |peers: &str| {
-            parse(&format!("{LEAST}[network.peers]\n{peers}")).unwrap().addresses(&genesis())
-        };
-        let addresses = with(
-            "\"v9.example/v1\" = [\"/ip4/10.0.0.1/tcp/1\"]\n\"3\" = [\"/dns4/b.example/tcp/2\"]\n",
-        );
+        let with =
+            |peers: &str| parse(&format!("{LEAST}[network.peers]\n{peers}")).unwrap().addresses(&genesis());
+        let addresses =
+            with("\"v9.example/v1\" = [\"/ip4/10.0.0.1/tcp/1\"]\n\"3\" = [\"/dns4/b.example/tcp/2\"]\n");
         let names: Vec<_> = addresses.unwrap().validators.into_keys().collect();
         assert_eq!(names, ["v3.example/v1", "v9.example/v1"], "one that has no seat yet may stand there");
         let unknown = with("\"4\" = []\n").unwrap_err().to_string();
@@ -495,7 +495,10 @@ mod tests {
             "network.peers names \"4\", and genesis has 4 validators; write the validator's name"
         );
         let twice = with("\"v2.example/v1\" = []\n2 = []\n").unwrap_err().to_string();
-        assert_eq!(twice, "network.peers names validator v2.example/v1 twice, by name and by index; keep one");
+        assert_eq!(
+            twice,
+            "network.peers names validator v2.example/v1 twice, by name and by index; keep one"
+        );
     }
 
     #[test]

@@ -173,7 +173,9 @@ pub fn read(directory: &Path) -> Result<Option<HaltProof>, HaltError> {
     };
     let mut bytes = Vec::new();
     let most = PROOF_BYTES_MAX as u64 + 1;
-    file.take(most).read_to_end(&mut bytes).map_err(|source| HaltError::File { path: path.clone(), source })?;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .map_err(|source| HaltError::File { path: path.clone(), source })?;
     codec::decode(&bytes, PROOF_BYTES_MAX).map(Some).map_err(|source| HaltError::Damaged { path, source })
 }
 

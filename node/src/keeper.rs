@@ -34,12 +34,8 @@ impl Keeper {
     /// # Errors
     /// [`StoreError`].
     pub fn open(store: Arc<Store>, ledger: &Ledger) -> Result<Self, StoreError> {
-        let mut keeper = Self {
-            frontier: Frontier::new(),
-            edge: BTreeMap::new(),
-            watermark: store.watermark()?,
-            store,
-        };
+        let mut keeper =
+            Self { frontier: Frontier::new(), edge: BTreeMap::new(), watermark: store.watermark()?, store };
         if keeper.store.head()?.is_none() && keeper.store.tile(0, 0)?.is_none() {
             let mut batch = keeper.store.batch();
             batch.leaves(ledger::block::LeafIndex(0), ledger.genesis_leaves());

@@ -57,7 +57,11 @@ mod tests {
     #[test]
     fn seats_come_first_then_those_who_left_or_changed_their_key_then_others() {
         let addresses = Addresses {
-            validators: [("v1.example/v1".to_string(), address(1)), ("v3.example/v1".to_string(), address(3))].into(),
+            validators: [
+                ("v1.example/v1".to_string(), address(1)),
+                ("v3.example/v1".to_string(), address(3)),
+            ]
+            .into(),
             others: [(PublicKey([5; 32]), address(5)), (PublicKey([9; 32]), Vec::new())].into(),
         };
         let before = ValidatorSet {

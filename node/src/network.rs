@@ -154,7 +154,9 @@ pub enum NetworkError {
         reason: String,
     },
     /// A member's peer key is no Ed25519 key.
-    #[error("the peer key of peer {index} is not an Ed25519 key; correct the validator set or network.others")]
+    #[error(
+        "the peer key of peer {index} is not an Ed25519 key; correct the validator set or network.others"
+    )]
     Key {
         /// Number of the peer.
         index: u16,

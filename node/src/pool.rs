@@ -73,6 +73,13 @@ impl Pool {
         Ok(true)
     }
 
+    /// The clock was set back: what has waited so long still has.
+    pub fn set_back(&mut self, by_ms: u64) {
+        for waiting in self.waiting.values_mut() {
+            waiting.since = Timestamp(waiting.since.0.saturating_sub(by_ms));
+        }
+    }
+
     /// Takes a transaction out, because it is posted or refused.
     pub fn remove(&mut self, id: &TransactionId) -> Option<VerifiedTransaction> {
         let waiting = self.waiting.remove(&self.places.remove(id)?)?;

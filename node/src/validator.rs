@@ -313,6 +313,7 @@ pub struct Validator {
     enquired_at: Option<Timestamp>,
     // How many offences of whom we reported since the start.
     reported: BTreeMap<(Epoch, u16), usize>,
+    now: Timestamp,
     faults: u64,
     // The call in progress.
     inputs: VecDeque<Input>,
@@ -371,6 +372,7 @@ impl Validator {
             respread_at: now,
             enquired_at: None,
             reported: BTreeMap::new(),
+            now,
             faults: 0,
             inputs: VecDeque::new(),
             actions: Vec::new(),
@@ -385,6 +387,7 @@ impl Validator {
 
     /// The only way in; the returned list is the only way out.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
+        self.set_now(now);
         match event {
             event if self.halted && !is_heard_by_the_halted(&event) => {}
             Event::Tick => {
@@ -495,6 +498,18 @@ impl Validator {
         self.faults
     }
 
+    /// Clocks are set back now and then; what began so long ago still began so long ago, or a request
+    /// that was lost would not be repeated before the clock has caught up.
+    fn set_now(&mut self, now: Timestamp) {
+        if now < self.now {
+            let by_ms = self.now.0 - now.0;
+            self.respread_at = earlier(self.respread_at, by_ms);
+            self.catch_up.set_back(by_ms);
+            self.pool.set_back(by_ms);
+        }
+        self.now = now;
+    }
+
     fn on_submit(
         &mut self,
         now: Timestamp,
@@ -533,9 +548,13 @@ impl Validator {
             self.faults += 1;
             return;
         }
-        let header = block.header().clone();
-        self.executions.add(block);
-        self.inputs.push_back(Input::Proposal(Proposal { header, justification, vote }));
+        let proposal = Proposal { header: block.header().clone(), justification, vote };
+        // Room is for what consensus may ask to execute: one member's inventions would else push
+        // everybody's blocks out, for good. Evidence is in the vote all the same.
+        if self.core.wants_body(&proposal) {
+            self.executions.add(block);
+        }
+        self.inputs.push_back(Input::Proposal(proposal));
     }
 
     fn on_message(&mut self, now: Timestamp, from: u16, message: Message) {
@@ -759,6 +778,11 @@ fn is_heard_by_the_halted(event: &Event) -> bool {
         | Event::Connected(_)
         | Event::Own(_) => true,
     }
+}
+
+/// A time some milliseconds earlier.
+fn earlier(time: Timestamp, ms: u64) -> Timestamp {
+    Timestamp(time.0.saturating_sub(ms))
 }
 
 /// A time some milliseconds later.

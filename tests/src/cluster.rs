@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,9 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// If it is not built.
 pub fn program() -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
-    let profile = this.parent().and_then(Path::parent).expect("cargo runs tests from target/<profile>/deps");
+    let folder = this.parent().expect("a program lies in a folder");
+    // Cargo puts programs into target/<profile>, and tests and benchmarks into its folder deps.
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let program = profile.join("hovedbok-node");
     assert!(
         program.exists(),
@@ -43,6 +45,8 @@ pub fn program() -> PathBuf {
 pub struct Cluster {
     folder: tempfile::TempDir,
     program: PathBuf,
+    // For each validator, the words that stand before the program, such as those that enter a namespace.
+    before: Vec<Vec<String>>,
     nodes: Vec<Option<Child>>,
     /// Where clients reach each validator.
     pub rpc: Vec<SocketAddr>,
@@ -64,7 +68,21 @@ impl Cluster {
     /// # Panics
     /// If it does not stand within a minute.
     pub fn start_in(validators: usize, folder: tempfile::TempDir) -> Self {
+        Self::start_at(validators, folder, |_| vec![Vec::new(); validators])
+    }
+
+    /// As [`Cluster::start_in`], after the caller changed what was laid out. The caller gives, for
+    /// each validator, the words that stand before the program.
+    ///
+    /// # Panics
+    /// If it does not stand within a minute.
+    pub fn start_at(
+        validators: usize,
+        folder: tempfile::TempDir,
+        change: impl FnOnce(&Path) -> Vec<Vec<String>>,
+    ) -> Self {
         localnet::lay_out(folder.path(), validators, 0).expect("a network is laid out");
+        let before = change(folder.path());
         let genesis = fs::read(folder.path().join("genesis.bin")).expect("genesis is written");
         let chain = Genesis::decode(&genesis).expect("genesis reads").hash();
         let config = |index: usize| {
@@ -72,8 +90,8 @@ impl Cluster {
         };
         let rpc = (0..validators).map(|index| config(index).rpc.listen).collect();
         let nodes = (0..validators).map(|_| None).collect();
-        let mut cluster = Self { folder, program: program(), nodes, rpc, chain };
-        let waits: Vec<_> = (0..validators).map(|index| cluster.spawn(index)).collect();
+        let mut cluster = Self { folder, program: program(), before, nodes, rpc, chain };
+        let waits: Vec<_> = (0..validators).map(|index| cluster.spawn(index, &[])).collect();
         for (index, wait) in waits.into_iter().enumerate() {
             cluster.wait_ready(index, &wait);
         }
@@ -113,7 +131,37 @@ impl Cluster {
 
     /// Starts a validator that was killed; it need not be ready when this returns.
     pub fn restart(&mut self, index: usize) {
-        drop(self.spawn(index));
+        self.restart_with(index, &[]);
+    }
+
+    /// As [`Cluster::restart`], with more variables in its environment.
+    pub fn restart_with(&mut self, index: usize, variables: &[(&str, String)]) {
+        drop(self.spawn(index, variables));
+    }
+
+    /// Sends a signal by its name without SIG, such as STOP.
+    ///
+    /// # Panics
+    /// If the validator does not run.
+    pub fn signal(&self, index: usize, signal: &str) {
+        let pid = self.pid(index).expect("it runs");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIG{signal} to validator {index}");
+    }
+
+    /// How a validator ended, if it did within this time; then it can be restarted.
+    pub fn ended(&mut self, index: usize, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Ok(Some(status)) = self.nodes[index].as_mut()?.try_wait() {
+                self.nodes[index] = None;
+                return Some(status);
+            }
+            if Instant::now() > deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Runs a second process with a validator's configuration, and gives what it said and whether it
@@ -153,23 +201,26 @@ impl Cluster {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    fn place(&self, index: usize) -> PathBuf {
+    /// A validator's folder.
+    pub fn place(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("node-{index}"))
     }
 
     fn command(&self, index: usize) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut words = self.before[index].iter().map(std::ffi::OsStr::new).chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        command.args(words);
         // Their standard input closes with us, so that they end even if we are killed.
         command.args(["run", "--until-stdin-closes", "--config"]).arg(self.place(index).join("node.toml"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }
 
-    fn spawn(&mut self, index: usize) -> mpsc::Receiver<()> {
+    fn spawn(&mut self, index: usize, variables: &[(&str, String)]) -> mpsc::Receiver<()> {
         let mut options = fs::OpenOptions::new();
         let log = options.create(true).append(true).open(self.place(index).join("node.log"));
         let mut command = self.command(index);
-        command.stderr(log.expect("a log file"));
+        command.stderr(log.expect("a log file")).envs(variables.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().expect("the program starts");
         let (ready, wait) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {

@@ -112,14 +112,14 @@ impl Siege {
             add(Kind::Message, bytes.to_vec());
         }
         let disk = world.disk(1);
-        for proof in &disk.finalized {
+        for proof in disk.finalized() {
             add(Kind::Finalized, codec::encode(proof));
             add(Kind::Block, codec::encode(&proof.block));
             for transaction in &proof.block.transactions {
                 add(Kind::Transaction, codec::encode(transaction));
             }
         }
-        for leaf in &disk.leaves {
+        for leaf in disk.leaves() {
             add(Kind::Leaf, leaf.clone());
         }
         let chain = world.chain();
@@ -127,16 +127,16 @@ impl Siege {
         for file in FILES {
             add(Kind::File, file.as_bytes().to_vec());
         }
-        let Some(certified) = &disk.checkpoint else { return };
+        let Some(certified) = disk.checkpoint() else { return };
         add(Kind::Certified, codec::encode(certified));
         let origin = chain.trust.origin().into();
         let checkpoint = Checkpoint { origin, size: certified.size, root: certified.root };
         if let Ok(note) = CertifiedCheckpoint::assemble(checkpoint, &certified.cosignatures, &chain.trust) {
             add(Kind::Text, note.to_text().into_bytes());
-            let hashes = leaf_hashes(&disk.leaves[..certified.size as usize]);
+            let hashes = leaf_hashes(&disk.leaves()[..certified.size as usize]);
             for place in [1, hashes.len() / 2, hashes.len() - 1] {
                 let index = ledger::block::LeafIndex(place as u64);
-                let leaf = disk.leaves[place].clone();
+                let leaf = disk.leaves()[place].clone();
                 let receipt = Receipt::new(leaf, index, path(place, &hashes), note.clone(), None, Vec::new());
                 add(Kind::Text, receipt.to_text().into_bytes());
             }
@@ -267,7 +267,7 @@ impl Siege {
             assert_eq!(receipt.to_text().as_bytes(), bytes, "a receipt with two forms");
             // Whatever was changed, what verifies is what the log holds.
             if let Ok(posted) = receipt.verify(trust, None) {
-                let leaf = &self.world.disk(1).leaves[posted.index().0 as usize];
+                let leaf = &self.world.disk(1).leaves()[posted.index().0 as usize];
                 assert_eq!(&codec::encode(posted.leaf()), leaf, "a receipt of what was never posted");
             }
             return true;
@@ -277,7 +277,7 @@ impl Siege {
             assert_eq!(note.to_text(), text, "a checkpoint with two forms");
             if let Ok(trusted) = note.verify(trust, None) {
                 let size = trusted.size() as usize;
-                let hashes = leaf_hashes(&self.world.disk(1).leaves[..size]);
+                let hashes = leaf_hashes(&self.world.disk(1).leaves()[..size]);
                 assert_eq!(*trusted.root(), crate::checker::root(&hashes), "a checkpoint of another log");
             }
         }

@@ -8,13 +8,17 @@
 //! Invariant: a seed decides everything that happens in a world, so that a seed replays a failure.
 #![allow(clippy::unwrap_used)]
 
+pub mod bank;
 pub mod chain;
 pub mod checker;
 pub mod cluster;
 pub mod disk;
 pub mod hostile;
+pub mod netns;
+pub mod ordeal;
 pub mod payments;
 pub mod random;
+pub mod relay;
 pub mod traffic;
 pub mod weather;
 pub mod world;

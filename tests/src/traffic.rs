@@ -208,7 +208,7 @@ impl Traffic {
     }
 
     /// A step that no order of events makes bookable.
-    fn refusable(&mut self, chain: &Chain) -> Life {
+    pub fn refusable(&mut self, chain: &Chain) -> Life {
         let buyer = org(MUNICIPALITIES[self.random.index(3)]);
         let mut document = self.new_document(buyer, DocumentKind::Invoice);
         let by = match self.random.below(4) {

@@ -2,23 +2,29 @@
 //!
 //! A world plays network, disks, clocks and payment systems; the validators in it are the node's own,
 //! with real signatures and real bytes between them. First comes a storm (loss, partitions, damage,
-//! crashes at every moment of a step, clocks that jump, faulty members), then everything heals, and
-//! what was acknowledged must stand in every book exactly once.
+//! crashes at every moment of a step, disks that fail, clocks that jump, members that misbehave), then
+//! everything heals that may heal, and what was acknowledged must stand in every book exactly once.
+//! At most f seats are ever beyond healing: misbehaving members, disks that rotted, and clocks left
+//! wrong share that budget.
 //!
 //! Invariant: the same seed and settings give the same [`World::trace`].
 
+mod adversary;
 mod carry;
 mod clients;
 mod figures;
+mod forger;
+mod many;
+mod network;
+mod plan;
+mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::block::{BlockHash, Height, View};
 use ledger::books::Ledger;
 use ledger::digest::Digest;
-use ledger::finality::FinalizedBlock;
-use ledger::time::Timestamp;
 use node::cosigning::Cosignature;
 use node::intake::Intake;
 use node::keys::Keys;
@@ -30,19 +36,23 @@ use crate::disk::{Disk, Write};
 use crate::random::Random;
 use crate::traffic::Traffic;
 use crate::weather::Weather;
+pub use adversary::Character;
 use clients::Clients;
 pub use figures::Figures;
+pub use many::{Report, play_many};
+pub use plan::{Plan, play};
+use trouble::HEALING_MS;
 
 /// A world in which this much happens without an end is stuck.
 const HAPPENINGS_MAX: u64 = 3_000_000;
-/// After healing, all must be well within this much of the world's time.
-const HEALING_MS: u64 = 120_000;
 
 /// When a crash comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// What the step asked to keep is not durable.
     BeforePersist,
+    /// Some bytes of it are on the disk, all of them perhaps, and nobody was told.
+    TornWrite,
     /// It is durable, and nothing else of the step happened.
     BeforeSend,
     /// Some of the step's actions were carried out.
@@ -58,17 +68,6 @@ pub enum Until {
     Ms(u64),
 }
 
-/// How a seat behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Character {
-    /// As the protocol says.
-    Honest,
-    /// Says to some what contradicts what it says to others.
-    Liar,
-    /// One of two machines that vote with the same keys and do not know of each other.
-    Twin,
-}
-
 /// What goes over a link.
 #[derive(Clone)]
 enum Packet {
@@ -79,7 +78,8 @@ enum Packet {
     AskBlock(BlockHash),
     AskBlocks(Height),
     Block(Option<Arc<[u8]>>),
-    Blocks(Arc<Vec<FinalizedBlock>>),
+    /// Final blocks with their proofs, each as bytes.
+    Blocks(Arc<Vec<Vec<u8>>>),
     Unanswered,
     Connected,
 }
@@ -89,6 +89,8 @@ enum Happening {
     Turn { at: usize },
     Weather,
     Trouble,
+    Mischief { at: usize },
+    FreeSpace { at: usize },
     Restart { at: usize },
     Client { client: usize },
     NewClient,
@@ -110,14 +112,29 @@ struct Machine {
     turn_at: Option<u64>,
     // After so many more durable steps.
     doom: Option<(u32, Moment)>,
+    // Before the effect of this number; a write is one, and each action that is carried out.
+    doomed_effect: Option<u64>,
+    effects: u64,
+    // How often it started.
+    life: u64,
     forgetful: bool,
+    // Its disk is damaged before the tail.
+    rotten: bool,
+    // It refused to start from its disk, and stays down.
+    ruined: bool,
+    // Final blocks of its disk that the checker has seen.
+    checked: usize,
+    // What it sends leaves so much later.
+    slow_ms: u64,
+    // An old image of the disk, kept by who sets it back.
+    image: Option<Disk>,
 }
 
 /// See the module.
 pub struct World {
     seed: u64,
     random: Random,
-    chain: Chain,
+    chain: Arc<Chain>,
     settings: Settings,
     machines: Vec<Machine>,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -126,6 +143,8 @@ pub struct World {
     weather: Weather,
     storm: bool,
     crash_permille: u64,
+    // Seats that may still become beyond healing.
+    faults_left: usize,
     clients: Clients,
     traffic: Traffic,
     checker: Checker,
@@ -152,27 +171,20 @@ impl World {
         Self::build(self.seed, Random::new(self.seed), n, &[])
     }
 
-    /// A world whose size, characters and weather the seed chooses.
-    pub fn random(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let n = [4, 4, 4, 5, 7][random.index(5)];
-        let character = match random.below(4) {
-            0 => Some(Character::Liar),
-            1 => Some(Character::Twin),
-            _ => None,
-        };
-        let faulty: Vec<Character> = character.into_iter().collect();
-        Self::build(seed, random, n, &faulty)
+    /// So many validators, of which the first behave as listed, in calm weather. More than f of them
+    /// may; then only safety towards the honest can be asked for, and not even that for sure.
+    pub fn with(seed: u64, n: usize, faulty: &[Character]) -> Self {
+        Self::build(seed, Random::new(seed), n, faulty)
     }
 
-    /// Four validators of which the first tells lies, in calm weather.
+    /// Four validators of which the first equivocates, in calm weather.
     pub fn besieged(seed: u64) -> Self {
-        Self::build(seed, Random::new(seed), 4, &[Character::Liar])
+        Self::with(seed, 4, &[Character::Equivocator])
     }
 
     /// Four validators of which the first runs twice with the same keys, in calm weather.
     pub fn twinned(seed: u64) -> Self {
-        Self::build(seed, Random::new(seed), 4, &[Character::Twin])
+        Self::with(seed, 4, &[Character::Twin])
     }
 
     /// The chain it is played on.
@@ -214,7 +226,7 @@ impl World {
     }
 
     fn build(seed: u64, random: Random, n: usize, faulty: &[Character]) -> Self {
-        let chain = Chain::of(n);
+        let (chain, genesis_leaves) = chain_of(n);
         let characters = |seat: usize| faulty.get(seat).copied().unwrap_or(Character::Honest);
         // A twin's second machine stands behind the others.
         let mut seats: Vec<usize> = (0..n).collect();
@@ -227,27 +239,11 @@ impl World {
             ..Default::default()
         };
         let settings = Settings { consensus, request_timeout_ms: 500 };
-        let leaves = Ledger::new(&chain.genesis).expect("a genesis that begins a chain");
-        let honest = (0..n).map(|seat| characters(seat) == Character::Honest).collect();
-        let checker = Checker::new(chain.trust.clone(), honest, leaves.genesis_leaves());
-        let machines: Vec<Machine> = seats
-            .iter()
-            .map(|seat| Machine {
-                seat: *seat as u16,
-                character: characters(*seat),
-                keys: chain.keys(*seat as u16),
-                validator: None,
-                intake: Intake::new(*chain.trust.chain()),
-                inbox: VecDeque::new(),
-                own: VecDeque::new(),
-                pending: Vec::new(),
-                disk: Disk::default(),
-                skew_ms: 0,
-                turn_at: None,
-                doom: None,
-                forgetful: false,
-            })
-            .collect();
+        let honest = (0..n).map(|seat| characters(seat).keeps_its_word()).collect();
+        let checker = Checker::new(&chain.genesis, honest, &genesis_leaves);
+        let machines: Vec<Machine> =
+            seats.iter().map(|seat| Machine::new(&chain, *seat as u16, characters(*seat))).collect();
+        let faults_left = chain.trust.validators().faulty_max().saturating_sub(faulty.len());
         let mut world = Self {
             seed,
             random,
@@ -263,13 +259,20 @@ impl World {
             now: BEGIN.0 + 1000,
             storm: false,
             crash_permille: 0,
+            faults_left,
             checker,
             trace: 0,
             telling: false,
             heard: Vec::new(),
         };
+        for character in faulty {
+            world.figures.characters[*character as usize] += 1;
+        }
         for at in 0..world.machines.len() {
             world.start(at);
+            if world.machines[at].character != Character::Honest {
+                world.later(1, Happening::Mischief { at });
+            }
         }
         world.later(5, Happening::NewClient);
         world
@@ -292,6 +295,7 @@ impl World {
         let mut figures = self.figures;
         figures.views = self.checker.highest_view().0;
         figures.blocks = self.checker.height().0;
+        figures.equivocations = self.checker.equivocations();
         figures
     }
 
@@ -300,40 +304,9 @@ impl World {
         self.checker.height().0
     }
 
-    /// Crashes a machine at the next such moment that comes; it restarts a while later.
-    pub fn crash(&mut self, at: usize, moment: Moment) {
-        self.crash_after(at, 0, moment);
-    }
-
-    /// Crashes a machine at such a moment after so many more steps that keep something.
-    pub fn crash_after(&mut self, at: usize, steps: u32, moment: Moment) {
-        self.machines[at].doom = Some((steps, moment));
-    }
-
-    /// The power goes, for everybody at once.
-    pub fn black_out(&mut self) {
-        (0..self.machines.len()).for_each(|at| self.crash_now(at, 0));
-    }
-
     /// How much has happened: packets, turns, clients' waits.
     pub fn happenings(&self) -> u64 {
         self.serial
-    }
-
-    /// From now on a machine's disk loses its own votes in every crash, which no correct validator's
-    /// may: shows that the checker notices.
-    pub fn forget_votes(&mut self, at: usize) {
-        self.machines[at].forgetful = true;
-    }
-
-    /// Cuts a machine off until the world heals or the weather changes.
-    pub fn isolate(&mut self, at: usize) {
-        self.weather.isolate(at);
-    }
-
-    /// Sets a machine's clock ahead, or back with a negative number.
-    pub fn skew(&mut self, at: usize, ms: i64) {
-        self.machines[at].skew_ms = ms;
     }
 
     /// How many new payment systems come, at most.
@@ -362,69 +335,15 @@ impl World {
         assert!(matches!(until, Until::Ms(_)), "height {} after {HEALING_MS} ms", self.height());
     }
 
-    /// Bad weather for a while: all that may go wrong does.
-    pub fn storm(&mut self, ms: u64) {
-        self.storm = true;
-        self.crash_permille = [0, 2, 10, 40][self.random.index(4)];
-        self.later(1, Happening::Weather);
-        self.later(200, Happening::Trouble);
-        self.run(Until::Ms(ms));
-        self.storm = false;
-        self.crash_permille = 0;
-    }
-
-    /// Everything heals; finality must go on, and every life must come to its end.
-    ///
-    /// # Panics
-    /// When it does not within the bound.
-    pub fn heal(&mut self) {
-        self.weather = Weather::calm(self.machines.len());
-        for at in 0..self.machines.len() {
-            self.machines[at].skew_ms = self.random.between(0, 400) as i64 - 200;
-            self.machines[at].doom = None;
-            self.schedule_turn(at);
-            if self.machines[at].validator.is_none() {
-                self.start(at);
-            }
-        }
-        for from in 0..self.machines.len() {
-            self.connect(from);
-        }
-        // Something to agree on, so that healing shows.
-        self.clients.lives_max += 2;
-        self.later(1, Happening::NewClient);
-        let (began, top) = (self.now, self.top_view());
-        while self.now < began + HEALING_MS {
-            if self.queue.is_empty() {
-                break;
-            }
-            self.next();
-            if self.is_well() {
-                break;
-            }
-        }
-        assert!(self.is_well(), "{HEALING_MS} ms after healing: {}", self.complaint());
-        self.figures.healed_in_ms = self.now - began;
-        let faulty = self.chain.trust.validators().faulty_max() as u64;
-        if let Some(view) = self.checker.first_final_above(top) {
-            self.figures.views_to_heal = view.0 - top.0;
-            // Invariant 13; the views that begin before the first timer after healing do not count.
-            assert!(
-                view.0 - top.0 <= 2 * (faulty + 2),
-                "{} views without finality after healing",
-                view.0 - top.0
-            );
-        }
-    }
-
     fn top_view(&self) -> View {
         let views =
             self.honest().filter_map(|machine| machine.validator.as_ref()).map(|v| v.consensus().view());
         views.max().unwrap_or_default().max(self.checker.highest_view())
     }
 
+    /// Those that behave and could be healed.
     fn honest(&self) -> impl Iterator<Item = &Machine> {
-        self.machines.iter().filter(|machine| machine.character == Character::Honest)
+        self.machines.iter().filter(|machine| machine.character == Character::Honest && !machine.ruined)
     }
 
     /// Every life has ended, and all honest machines have the one history, certified to its end.
@@ -454,7 +373,7 @@ impl World {
                     v.pooled(),
                     v.certified().map(|c| c.size),
                 ),
-                None => format!("#{} is down", machine.seat),
+                None => format!("#{} {:?} is down", machine.seat, machine.character),
             })
             .collect();
         format!("{}; {}", machines.join("; "), self.clients.complaint())
@@ -493,8 +412,10 @@ impl World {
             }
             Happening::Trouble if self.storm => self.trouble(),
             Happening::Weather | Happening::Trouble => {}
+            Happening::Mischief { at } => self.mischief(at),
+            Happening::FreeSpace { at } => self.machines[at].disk.fill(false),
             Happening::Restart { at } => {
-                if self.machines[at].validator.is_none() {
+                if self.machines[at].validator.is_none() && !self.machines[at].ruined {
                     self.start(at);
                 }
             }
@@ -503,74 +424,12 @@ impl World {
         }
     }
 
-    fn trouble(&mut self) {
-        let at = self.random.index(self.machines.len());
-        match self.random.below(5) {
-            0 => self.crash_now(at, 0),
-            1 => {
-                let moments = [Moment::BeforePersist, Moment::BeforeSend, Moment::MidSend];
-                self.machines[at].doom = Some((0, moments[self.random.index(3)]));
-            }
-            2 => {
-                let most = [200, 1500, 10_000][self.random.index(3)];
-                self.machines[at].skew_ms = self.random.between(0, 2 * most) as i64 - most as i64;
-                self.figures.clock_jumps += 1;
-                self.tell(|| format!("#{at} clock jumps"));
-                self.schedule_turn(at);
-            }
-            3 if self.random.permille(100) => {
-                // The power goes for everybody.
-                self.black_out();
-            }
-            _ => {}
-        }
-        let wait = self.random.between(20, 2000);
-        self.later(wait, Happening::Trouble);
-    }
-
-    fn crash_now(&mut self, at: usize, kind: usize) {
-        let machine = &mut self.machines[at];
-        if machine.validator.take().is_none() {
-            return;
-        }
-        machine.inbox.clear();
-        machine.own.clear();
-        machine.pending.clear();
-        machine.doom = None;
-        if machine.forgetful {
-            machine.disk.forget_votes();
-        }
-        machine.intake = Intake::new(*self.chain.trust.chain());
-        self.figures.crashes[kind] += 1;
-        self.tell(|| format!("#{at} crashes"));
-        let wait = [1, 50, 1000, 5000][self.random.index(4)];
-        let wait = self.random.between(1, wait);
-        self.later(wait, Happening::Restart { at });
-    }
-
-    fn start(&mut self, at: usize) {
-        let now = self.clock(at);
-        let machine = &mut self.machines[at];
-        let recovered = machine.disk.recover(&self.chain);
-        let vote_keys = vec![machine.keys.vote_key()];
-        let (validator, actions) = Validator::new(self.settings.clone(), vote_keys, recovered, now);
-        machine.validator = Some(validator);
-        machine.turn_at = None;
-        self.tell(|| format!("#{at} starts"));
-        self.finish_turn(at, actions);
-        self.connect(at);
-    }
-
     /// Both ends of each link that holds hear of each other.
     fn connect(&mut self, at: usize) {
         for other in (0..self.machines.len()).filter(|other| *other != at) {
             self.transmit(at, other, Packet::Connected);
             self.transmit(other, at, Packet::Connected);
         }
-    }
-
-    fn clock(&self, at: usize) -> Timestamp {
-        Timestamp(self.now.saturating_add_signed(self.machines[at].skew_ms))
     }
 
     fn later(&mut self, wait_ms: u64, happening: Happening) {
@@ -633,23 +492,44 @@ impl World {
     }
 }
 
-/// A whole run of one seed: a storm, healing, everything checked.
-///
-/// # Panics
-/// When something does not hold.
-pub fn play(seed: u64, telling: bool) -> (Figures, u64) {
-    let mut world = World::random(seed);
-    if telling {
-        world = world.telling();
-        for machine in &world.machines {
-            println!("seat {} is {:?}", machine.seat, machine.character);
+impl Machine {
+    fn new(chain: &Chain, seat: u16, character: Character) -> Self {
+        Self {
+            seat,
+            character,
+            keys: chain.keys(seat),
+            validator: None,
+            intake: Intake::new(*chain.trust.chain()),
+            inbox: VecDeque::new(),
+            own: VecDeque::new(),
+            pending: Vec::new(),
+            disk: Disk::default(),
+            skew_ms: 0,
+            turn_at: None,
+            doom: None,
+            doomed_effect: None,
+            effects: 0,
+            life: 0,
+            forgetful: false,
+            rotten: false,
+            ruined: false,
+            checked: 0,
+            slow_ms: 0,
+            image: None,
         }
     }
-    let length = [3000, 8000, 20_000][world.random.index(3)];
-    let lives = world.random.between(4, 16) as usize;
-    world = world.payments(lives);
-    world.storm(length);
-    world.heal();
-    world.check();
-    (world.figures(), world.trace())
+}
+
+/// The chain of so many validators and the leaves of its genesis: the same for every world, and slow
+/// to make, because each key is checked.
+fn chain_of(n: usize) -> (Arc<Chain>, Vec<Vec<u8>>) {
+    type Known = BTreeMap<usize, (Arc<Chain>, Vec<Vec<u8>>)>;
+    static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = known.entry(n).or_insert_with(|| {
+        let chain = Chain::of(n);
+        let ledger = Ledger::new(&chain.genesis).expect("a genesis that begins a chain");
+        (Arc::new(chain), ledger.genesis_leaves().to_vec())
+    });
+    made.clone()
 }

@@ -1,47 +1,115 @@
-//! Whole validators in bad weather, seed after seed; and a few incidents by name.
+//! Whole validators in bad weather, seed after seed; members that misbehave, clocks that are wrong and
+//! links that are poor, each by name.
 #![allow(clippy::unwrap_used)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::catch_unwind;
 
-use tests::world::{Figures, Until, World, play};
+use tests::world::{Character, Until, World, play, play_many};
 
-/// About three minutes on two cores. `make sim` runs as many more as one likes.
+/// About two minutes on two cores. `make sim` runs as many more as one likes.
 const SEEDS: u64 = 500;
+/// Worlds for each kind of misbehaviour.
+const WORLDS: u64 = 4;
+/// Ten minutes.
+const TEN_MINUTES_MS: i64 = 600_000;
 
 #[test]
 fn whole_validators_survive_the_storms_of_500_seeds() {
-    let next = AtomicU64::new(1);
-    let total = Mutex::new((Figures::default(), Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > SEEDS {
-                        return;
-                    }
-                    let played = catch_unwind(AssertUnwindSafe(|| play(seed, false)));
-                    let mut total = total.lock().unwrap();
-                    match played {
-                        Ok((figures, _)) => total.0.add(&figures),
-                        Err(_) => {
-                            println!("seed {seed} failed; replay it with: make sim SEED={seed}");
-                            total.1.push(seed);
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let (figures, failed) = total.into_inner().unwrap();
-    println!("{figures}");
-    assert!(failed.is_empty(), "seeds that failed: {failed:?}; replay one with: make sim SEED=n");
+    let report = play_many(1, SEEDS, false);
+    println!("{report}");
+    assert!(
+        report.failed.is_empty(),
+        "seeds that failed: {:?}; replay one with: make sim SEED=n",
+        report.failed
+    );
     // The storms were worth their name.
-    assert!(figures.crashes.iter().all(|crashes| *crashes > SEEDS / 2), "too few crashes");
-    assert!(figures.transactions > 20 * SEEDS && figures.lost > 100 * SEEDS, "too little happened");
+    let figures = report.figures;
+    assert!(figures.crashes.iter().all(|crashes| *crashes > SEEDS / 2), "too few crashes of a kind");
+    assert!(figures.transactions > 10 * SEEDS && figures.lost > 100 * SEEDS, "too little happened");
+    assert!(figures.rotten > SEEDS / 50 && figures.refused_to_start > 0, "too few disks rotted");
+    assert!(figures.clocks_left_wrong > SEEDS / 50, "too few clocks stayed wrong");
+    assert!(
+        Character::FAULTY.iter().all(|c| figures.characters[*c as usize] > SEEDS / 50),
+        "too few of a kind"
+    );
+    assert!(
+        figures.equivocations > SEEDS && figures.convictions >= figures.equivocations,
+        "too little evidence"
+    );
+}
+
+/// A storm with these members, healing, everything checked; gives what happened.
+fn survive(n: usize, faulty: &[Character]) -> tests::world::Figures {
+    let mut figures = tests::world::Figures::default();
+    for seed in 1..=WORLDS {
+        let mut world = World::with(seed, n, faulty).payments(6);
+        world.storm(4000);
+        world.heal();
+        world.check();
+        figures.add(&world.figures());
+    }
+    assert!(figures.misdeeds > WORLDS, "{faulty:?} did nothing wrong");
+    figures
+}
+
+#[test]
+fn r13_an_equivocator_is_convicted_by_whoever_sees_both_halves_and_splits_nobody() {
+    let figures = survive(4, &[Character::Equivocator]);
+    assert!(figures.equivocations > 0 && figures.convictions >= figures.equivocations);
+}
+
+#[test]
+fn a_withholder_stops_nobody() {
+    survive(4, &[Character::Withholder]);
+}
+
+#[test]
+fn r06_a_forger_is_believed_by_nobody() {
+    survive(4, &[Character::Forger]);
+}
+
+#[test]
+fn r05_a_forger_asked_for_what_was_missed_is_believed_by_nobody() {
+    for seed in 1..=3 * WORLDS {
+        let mut world = World::with(seed, 4, &[Character::Forger]).payments(20);
+        world.run(Until::Height(2));
+        // Its neighbour, whom it asks first when it comes back, is the forger.
+        world.isolate(3);
+        world.run(Until::Ms(25_000));
+        world.heal();
+        world.check();
+    }
+}
+
+#[test]
+fn a_nuller_stops_nobody_and_is_convicted() {
+    assert!(survive(4, &[Character::Nuller]).convictions > 0);
+}
+
+#[test]
+fn an_amnesiac_splits_nobody() {
+    survive(4, &[Character::Amnesiac]);
+}
+
+#[test]
+fn a_laggard_stops_nobody() {
+    survive(4, &[Character::Laggard]);
+}
+
+#[test]
+fn a_flooder_fills_nobodys_memory() {
+    survive(4, &[Character::Flooder]);
+}
+
+#[test]
+fn r12_a_disk_set_back_to_an_old_image_splits_nobody() {
+    survive(4, &[Character::Restored]);
+}
+
+#[test]
+fn two_of_seven_misbehave_in_two_ways_and_split_nobody() {
+    survive(7, &[Character::Equivocator, Character::Forger]);
+    survive(7, &[Character::Nuller, Character::Withholder]);
 }
 
 #[test]
@@ -101,6 +169,72 @@ fn clocks_an_hour_apart_stop_nobody_for_good() {
     world.skew(1, 3_600_000);
     world.skew(2, -3_600_000);
     world.run(Until::Ms(10_000));
+    world.heal();
+    world.check();
+}
+
+#[test]
+fn one_clock_of_four_ten_minutes_off_stops_nobody() {
+    for (seed, ms) in [(1, TEN_MINUTES_MS), (2, -TEN_MINUTES_MS)] {
+        let mut world = World::seeded(seed).payments(8);
+        world.run(Until::Height(2));
+        world.skew(3, ms);
+        let before = world.height();
+        world.run(Until::Ms(20_000));
+        assert!(world.height() > before + 10, "{ms} ms: {} blocks in 20 s", world.height() - before);
+        // And whoever is off learns what is final as the others do.
+        let behind = world.height() - world.validator(3).map_or(0, |v| v.ledger().head().height.0);
+        assert!(behind <= 2, "{ms} ms: {behind} blocks behind");
+        world.check();
+    }
+}
+
+#[test]
+fn clocks_that_jump_everywhere_by_ten_minutes_lose_nothing() {
+    for seed in 1..=WORLDS {
+        let mut world = World::seeded(seed).payments(8);
+        for jump in 0..12 {
+            let far = TEN_MINUTES_MS / (1 + jump % 5);
+            world.skew((jump % 4) as usize, if jump % 3 == 0 { -far } else { far });
+            world.run(Until::Ms(400));
+        }
+        world.heal();
+        world.check();
+    }
+}
+
+#[test]
+fn a_clock_set_back_while_catching_up_does_not_put_it_off() {
+    let mut world = World::seeded(9).payments(4);
+    world.run(Until::Height(3));
+    world.isolate(2);
+    world.run(Until::Ms(30_000));
+    // It hears how far the others are, and asks them in vain.
+    world.skew(2, TEN_MINUTES_MS);
+    world.weather().calm_down();
+    world.weather().mute(2);
+    world.run(Until::Ms(6000));
+    world.skew(2, 0);
+    world.heal();
+    world.check();
+    let healed_in_ms = world.figures().healed_in_ms;
+    assert!(healed_in_ms < 30_000, "{healed_in_ms} ms");
+}
+
+#[test]
+fn ten_minutes_with_a_third_of_everything_lost_end_well() {
+    let mut world = World::seeded(10).payments(12);
+    world.weather().lose(333);
+    world.run(Until::Ms(600_000));
+    world.heal();
+    world.check();
+}
+
+#[test]
+fn links_that_carry_next_to_nothing_end_well() {
+    let mut world = World::seeded(11).payments(12);
+    world.weather().throttle(6);
+    world.run(Until::Ms(30_000));
     world.heal();
     world.check();
 }

@@ -64,11 +64,12 @@ pub(super) async fn handoffs(
     }
     let before = usize::try_from(from - 1).unwrap_or(usize::MAX);
     let mut bytes = 0;
-    let handoffs = trust.handoffs().iter().skip(before).take(HANDOFFS_MAX).map(codec::encode).take_while(|handoff| {
-        let fits = bytes == 0 || bytes + handoff.len() <= HANDOFFS_BYTES_MAX;
-        bytes += handoff.len();
-        fits
-    });
+    let handoffs =
+        trust.handoffs().iter().skip(before).take(HANDOFFS_MAX).map(codec::encode).take_while(|handoff| {
+            let fits = bytes == 0 || bytes + handoff.len() <= HANDOFFS_BYTES_MAX;
+            bytes += handoff.len();
+            fits
+        });
     let handoffs = handoffs.map(|handoff| Base64::from(&handoff)).collect();
     Ok(axum::Json(Handoffs { epoch, handoffs }))
 }

@@ -62,7 +62,8 @@ impl Newest {
 /// # Errors
 /// A problem when none is certified yet.
 pub(super) async fn newest(rpc: &Rpc) -> Result<Newest, Problem> {
-    let certified = rpc.ask(|validator| Some((validator.certified().cloned()?, validator.trust().clone()))).await?;
+    let certified =
+        rpc.ask(|validator| Some((validator.certified().cloned()?, validator.trust().clone()))).await?;
     let (certified, trust) = certified.ok_or_else(|| {
         Problem::busy(
             "no checkpoint is certified yet; the validators are still starting, ask again in a second",

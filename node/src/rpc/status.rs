@@ -274,11 +274,8 @@ mod tests {
             "{impediment}"
         );
         assert_eq!(Standing { votes: false, ..standing() }.impediment(&health(1), HEARTBEAT_MS), None);
-        let halted = Health {
-            peers: 3,
-            halted: Some("stopped voting for good: …".into()),
-            ..Health::default()
-        };
+        let halted =
+            Health { peers: 3, halted: Some("stopped voting for good: …".into()), ..Health::default() };
         assert!(standing().impediment(&halted, HEARTBEAT_MS).unwrap().contains("stopped voting for good"));
     }
 

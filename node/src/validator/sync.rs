@@ -13,7 +13,7 @@ use ledger::certificate::Certificate;
 use ledger::finality::{Finality, FinalityError, verify_closing, verify_finalized, verify_notarized};
 use ledger::time::Timestamp;
 
-use super::{Action, Validator, later};
+use super::{Action, Validator, earlier, later};
 
 /// Single blocks asked for at once.
 const FETCHES_MAX: usize = 32;
@@ -99,6 +99,14 @@ impl CatchUp {
     pub(super) fn unanswered(&mut self, from: u16) {
         let requests = self.fetches.values_mut().chain(&mut self.stretch);
         requests.filter(|request| request.from == from).for_each(|request| request.failed = true);
+    }
+
+    /// The clock was set back.
+    pub(super) fn set_back(&mut self, by_ms: u64) {
+        for request in self.fetches.values_mut().chain(&mut self.stretch) {
+            request.asked = earlier(request.asked, by_ms);
+        }
+        self.deaf_until = self.deaf_until.map(|until| earlier(until, by_ms));
     }
 }
 
@@ -222,9 +230,8 @@ impl Validator {
             return self.post_recovery(now, blocks.pop()?).then_some(rest);
         }
         let epoch = self.set.epoch;
-        let voted = |b: &SyncedBlock| {
-            b.block.header().epoch == epoch && matches!(b.finality, Finality::Voted { .. })
-        };
+        let voted =
+            |b: &SyncedBlock| b.block.header().epoch == epoch && matches!(b.finality, Finality::Voted { .. });
         let ours = blocks.iter().take_while(|b| voted(b)).count();
         let rest = blocks.split_off(ours);
         // One bad block does not make those before it worse.

@@ -99,7 +99,9 @@ fn a_validator_asleep_during_two_changes_comes_back_by_height_and_votes_in_the_t
     let before = world.votes.len();
     let work = world.work();
     world.post(3, work);
-    world.until("its vote", |w| w.votes[before..].iter().any(|(node, vote)| *node == 3 && vote.epoch == Epoch(2)));
+    world.until("its vote", |w| {
+        w.votes[before..].iter().any(|(node, vote)| *node == 3 && vote.epoch == Epoch(2))
+    });
     world.agree();
 }
 
@@ -142,7 +144,8 @@ fn a_block_that_ends_its_epoch_gets_its_finality_from_closing_blocks_that_are_ne
     world.finalize_is_lost = true;
     let event = Event::Submit { request: RequestId(0), transaction: join, until_posted: false };
     world.handle(0, event);
-    let notarized = |w: &World| w.votes.iter().filter(|(_, v)| matches!(v.statement, Statement::Finalize { .. })).count();
+    let notarized =
+        |w: &World| w.votes.iter().filter(|(_, v)| matches!(v.statement, Statement::Finalize { .. })).count();
     world.until("closing blocks", |w| notarized(w) >= 14);
     assert_eq!(world.height(0), height, "nothing is final");
     world.finalize_is_lost = false;
@@ -222,13 +225,8 @@ fn one_who_says_that_a_later_epoch_is_there_when_it_is_not_costs_a_round_of_ques
     let work = world.work();
     world.post(0, work);
     world.agree();
-    let lie = Status {
-        epoch: Epoch(9),
-        view: View(1),
-        height: Height(u64::MAX),
-        entry: None,
-        finalization: None,
-    };
+    let lie =
+        Status { epoch: Epoch(9), view: View(1), height: Height(u64::MAX), entry: None, finalization: None };
     for _ in 0..50 {
         world.handle(0, Event::Message { from: 4, message: Message::Status(lie.clone()) });
     }

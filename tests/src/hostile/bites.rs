@@ -64,7 +64,7 @@ impl Siege {
     }
 
     fn block_hash(&mut self) -> BlockHash {
-        let finalized = &self.world.disk(1).finalized;
+        let finalized = self.world.disk(1).finalized();
         let known = finalized.len().checked_sub(1).map(|last| finalized[last].block.header.hash());
         match self.random.below(4) {
             0 => BlockHash(Digest(self.random.bytes())),
@@ -93,7 +93,7 @@ impl Siege {
     fn certificate(&mut self) -> Certificate {
         // Sometimes a true one: what it proves is known, but not where it is sent.
         if self.random.permille(500) {
-            let finalized = &self.world.disk(1).finalized;
+            let finalized = self.world.disk(1).finalized();
             if !finalized.is_empty() {
                 let finality = &finalized[self.random.index(finalized.len())].finality;
                 if let Finality::Voted { notarization, .. } = finality {
@@ -113,7 +113,7 @@ impl Siege {
     }
 
     fn header(&mut self) -> Header {
-        let finalized = &self.world.disk(1).finalized;
+        let finalized = self.world.disk(1).finalized();
         let mut header = match finalized.last() {
             Some(last) => last.block.header.clone(),
             None => self

@@ -1,67 +1,118 @@
-//! What happened in a world, counted, for the reader of a report.
+//! What happened in a world, counted by kind of fault, for the reader of a report.
+
+use super::adversary::Character;
 
 /// What happened in a world, counted.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Figures {
+    pub worlds: u64,
+    pub storms: u64,
     pub views: u64,
     pub blocks: u64,
     pub transactions: u64,
     pub acknowledged: u64,
     pub refused: u64,
     pub receipts: u64,
-    pub crashes: [u64; 4],
+    /// At rest, before persisting, torn write, before sending, while sending, disk full.
+    pub crashes: [u64; 6],
+    /// Disks with a bit turned over, machines that refused to start from one.
+    pub rotten: u64,
+    pub refused_to_start: u64,
     pub delivered: u64,
     pub lost: u64,
     pub damaged: u64,
     pub clock_jumps: u64,
+    pub clocks_left_wrong: u64,
+    pub waited_for_time: u64,
+    /// Seats that behaved so, by the place of [`Character`].
+    pub characters: [u64; Character::COUNT],
+    /// What misbehaving members did: messages twisted, forged, withheld or invented.
+    pub misdeeds: u64,
+    /// Equivocations that an honest machine saw both halves of, each demanded as evidence.
+    pub equivocations: u64,
     pub convictions: u64,
     pub healed_in_ms: u64,
     pub views_to_heal: u64,
-    pub worlds: u64,
 }
 
 impl Figures {
     /// Adds those of another world; the slowest healing stays.
     pub fn add(&mut self, other: &Self) {
-        self.views += other.views;
-        self.blocks += other.blocks;
-        self.transactions += other.transactions;
-        self.acknowledged += other.acknowledged;
-        self.refused += other.refused;
-        self.receipts += other.receipts;
-        self.crashes.iter_mut().zip(other.crashes).for_each(|(sum, more)| *sum += more);
-        self.delivered += other.delivered;
-        self.lost += other.lost;
-        self.damaged += other.damaged;
-        self.clock_jumps += other.clock_jumps;
-        self.convictions += other.convictions;
-        self.healed_in_ms = self.healed_in_ms.max(other.healed_in_ms);
-        self.views_to_heal = self.views_to_heal.max(other.views_to_heal);
-        self.worlds += other.worlds;
+        let slowest = self.healed_in_ms.max(other.healed_in_ms);
+        let longest = self.views_to_heal.max(other.views_to_heal);
+        let mut mine = self.counters();
+        for (sum, more) in mine.iter_mut().zip(other.clone().counters()) {
+            **sum += *more;
+        }
+        self.healed_in_ms = slowest;
+        self.views_to_heal = longest;
+    }
+
+    fn counters(&mut self) -> Vec<&mut u64> {
+        let single = [
+            &mut self.worlds,
+            &mut self.storms,
+            &mut self.views,
+            &mut self.blocks,
+            &mut self.transactions,
+            &mut self.acknowledged,
+            &mut self.refused,
+            &mut self.receipts,
+            &mut self.rotten,
+            &mut self.refused_to_start,
+            &mut self.delivered,
+            &mut self.lost,
+            &mut self.damaged,
+            &mut self.clock_jumps,
+            &mut self.clocks_left_wrong,
+            &mut self.waited_for_time,
+            &mut self.misdeeds,
+            &mut self.equivocations,
+            &mut self.convictions,
+        ];
+        single.into_iter().chain(&mut self.crashes).chain(&mut self.characters).collect()
     }
 }
 
 impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [outright, before_persist, before_send, mid_send] = self.crashes;
-        writeln!(f, "worlds                    {:>10}", self.worlds)?;
-        writeln!(f, "views                     {:>10}", self.views)?;
-        writeln!(f, "blocks                    {:>10}", self.blocks)?;
-        writeln!(f, "transactions posted       {:>10}", self.transactions)?;
-        writeln!(f, "  acknowledged            {:>10}", self.acknowledged)?;
-        writeln!(f, "  refused, as they should {:>10}", self.refused)?;
-        writeln!(f, "receipts verified         {:>10}", self.receipts)?;
-        writeln!(f, "crashes at rest           {outright:>10}")?;
-        writeln!(f, "  before persisting       {before_persist:>10}")?;
-        writeln!(f, "  before sending          {before_send:>10}")?;
-        writeln!(f, "  while sending           {mid_send:>10}")?;
-        writeln!(f, "clocks that jumped        {:>10}", self.clock_jumps)?;
-        writeln!(f, "packets delivered         {:>10}", self.delivered)?;
-        writeln!(f, "  lost                    {:>10}", self.lost)?;
-        writeln!(f, "  damaged                 {:>10}", self.damaged)?;
-        writeln!(f, "convictions kept          {:>10}", self.convictions)?;
-        writeln!(f, "slowest healing, ms       {:>10}", self.healed_in_ms)?;
-        write!(f, "most views to heal        {:>10}", self.views_to_heal)
+        let [at_rest, before_persist, torn, before_send, mid_send, full] = self.crashes;
+        let characters = Character::FAULTY.map(|c| (format!("  {c:?}"), self.characters[c as usize]));
+        let rows = [
+            ("worlds", self.worlds),
+            ("views", self.views),
+            ("blocks", self.blocks),
+            ("transactions posted", self.transactions),
+            ("  acknowledged", self.acknowledged),
+            ("  refused, as they should be", self.refused),
+            ("receipts verified", self.receipts),
+            ("crashes at rest", at_rest),
+            ("  before a write", before_persist),
+            ("  in a write that tears", torn),
+            ("  after it, before sending", before_send),
+            ("  while sending", mid_send),
+            ("  because the disk is full", full),
+            ("disks with a rotten bit", self.rotten),
+            ("  not started from", self.refused_to_start),
+            ("clocks that jumped", self.clock_jumps),
+            ("  left wrong while healing", self.clocks_left_wrong),
+            ("  waited for, all too early", self.waited_for_time),
+            ("packets delivered", self.delivered),
+            ("  lost", self.lost),
+            ("  damaged", self.damaged),
+            ("members that misbehave", self.characters.iter().sum::<u64>()),
+        ];
+        let rows = rows.map(|(name, count)| (name.to_string(), count)).into_iter().chain(characters);
+        let last = [
+            ("their misdeeds", self.misdeeds),
+            ("equivocations seen whole", self.equivocations),
+            ("convictions kept", self.convictions),
+            ("slowest healing, ms", self.healed_in_ms),
+            ("most views to heal", self.views_to_heal),
+        ];
+        let rows = rows.chain(last.map(|(name, count)| (name.to_string(), count)));
+        let lines: Vec<String> = rows.map(|(name, count)| format!("{name:<28} {count:>10}")).collect();
+        f.write_str(&lines.join("\n"))
     }
 }

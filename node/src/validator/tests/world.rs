@@ -8,11 +8,11 @@ use consensus::event::{Message, To};
 use consensus::machine::Config;
 use ed25519_dalek::{Signer as _, SigningKey};
 use ledger::block::{Epoch, Height};
-use ledger::finality::FinalizedBlock;
 use ledger::certificate::{Validator as Seat, ValidatorSet, Vote};
 use ledger::checkpoint::Checkpoint;
 use ledger::digest::Digest;
 use ledger::entity::{EntityKind, Name, OrgNumber};
+use ledger::finality::FinalizedBlock;
 use ledger::genesis::Genesis;
 use ledger::governance::{Change, Entrant, Ready, Recovery};
 use ledger::signature::{PublicKey, Signature};
@@ -146,7 +146,12 @@ impl World {
             validators: set,
             parameters: ledger::booking::parse(include_str!("../../../genesis/booking.txt")).unwrap(),
             entities: (0..count).map(entity).collect(),
-            keys: vec![NewKey { key: public(REGISTRAR), entity: org(0), holder: 1, mandates: vec![registers] }],
+            keys: vec![NewKey {
+                key: public(REGISTRAR),
+                entity: org(0),
+                holder: 1,
+                mandates: vec![registers],
+            }],
             codes: ledger::codes::parse(include_str!("../../../genesis/codes.txt")).unwrap(),
         };
         let mut world = Self {
@@ -382,7 +387,8 @@ impl World {
             Action::Vote { epoch, statement } => {
                 let set = self.set_of(node, epoch).expect("it votes in an epoch that it knows");
                 let (signer, keys) = self.nodes[node].keyring.seat(&set).expect("only a seat votes");
-                let vote = Vote { epoch, statement, signer, signature: keys.sign_vote(&statement, &chain, epoch) };
+                let vote =
+                    Vote { epoch, statement, signer, signature: keys.sign_vote(&statement, &chain, epoch) };
                 self.votes.push((node, vote));
                 let lost = self.finalize_is_lost
                     && matches!(statement, ledger::certificate::Statement::Finalize { .. });

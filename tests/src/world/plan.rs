@@ -1,0 +1,54 @@
+//! What a seed decides before a world begins, and a whole run of it.
+
+use super::World;
+use super::adversary::Character;
+use super::figures::Figures;
+use crate::random::Random;
+
+/// What a seed decides.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Validators.
+    pub validators: usize,
+    /// How the first of them behave; at most f.
+    pub faulty: Vec<Character>,
+    /// How long the storm lasts.
+    pub storm_ms: u64,
+    /// Payment systems.
+    pub lives: usize,
+}
+
+impl Plan {
+    /// The plan of a seed. Every third world has nobody who misbehaves, so that machines, disks and
+    /// clocks may use up the faults alone.
+    pub fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x706c_616e);
+        let validators = [4, 4, 4, 4, 5, 7][random.index(6)];
+        let most = (validators - 1) / 3;
+        let count = if random.permille(333) { 0 } else { 1 + random.index(most) };
+        let faulty = (0..count).map(|_| Character::FAULTY[random.index(Character::FAULTY.len())]).collect();
+        Self {
+            validators,
+            faulty,
+            storm_ms: [3000, 6000, 15_000][random.index(3)],
+            lives: random.between(3, 10) as usize,
+        }
+    }
+}
+
+/// A whole run of one seed: a storm, healing, everything checked. Gives what happened, and the trace.
+///
+/// # Panics
+/// When something does not hold.
+pub fn play(seed: u64, telling: bool) -> (Figures, u64) {
+    let plan = Plan::of(seed);
+    let mut world = World::with(seed, plan.validators, &plan.faulty).payments(plan.lives);
+    if telling {
+        println!("{plan:?}");
+        world = world.telling();
+    }
+    world.storm(plan.storm_ms);
+    world.heal();
+    world.check();
+    (world.figures(), world.trace())
+}
