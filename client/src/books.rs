@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::account::Account;
 use ledger::amount::Total;
 use ledger::block::{LEAF_BYTES_MAX, Leaf, LeafIndex, Seal};
-use ledger::checkpoint::{CertifiedCheckpoint, TrustedCheckpoint};
+use ledger::checkpoint::TrustedCheckpoint;
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
@@ -27,7 +27,7 @@ use ledger::transaction::{Operation, TransactionId};
 use ledger::tree::{leaf_hash, verify_inclusion};
 use serde::Deserialize;
 
-use crate::client::{Age, Client, ClientError, Proven, now, read, same_key};
+use crate::client::{Age, Client, ClientError, Proven, read, same_key};
 
 /// A chained posting is some hundred bytes.
 const POSTING_BYTES_MAX: usize = 1024;
@@ -121,7 +121,7 @@ impl Client {
         for proof in &proofs {
             let proofs = StateProofs::decode(&self.bytes(&path, proof)?)?;
             let checkpoint = match &first {
-                None => CertifiedCheckpoint::parse(&proofs.checkpoint)?.verify(self.trust(), Some(now()))?,
+                None => self.believe(&proofs.checkpoint)?,
                 Some((one, checkpoint, _)) => {
                     if one.checkpoint != proofs.checkpoint {
                         return Err(ClientError::OtherRecord {
@@ -252,7 +252,7 @@ impl Client {
         let JournalAnswer { leaves, proof, checkpoint: note } = self.line().get_json(&path)?;
         let series: Proven<SeriesRecord> = self.state_proof(&path, &proof)?;
         same_key(series.record(), &(entity, year), &format!("vouchers of {entity} in {year}"))?;
-        let checkpoint = CertifiedCheckpoint::parse(&note)?.verify(self.trust(), Some(now()))?;
+        let checkpoint = self.believe(&note)?;
         self.see(&checkpoint, &note, Age::Any)?;
         let mut found = BTreeMap::new();
         let mut seen = BTreeSet::new();
@@ -294,7 +294,7 @@ impl Client {
         let decoded = decoded.map_err(|source| ClientError::NotUnderstood { what: "a leaf", source })?;
         let Leaf::Transaction(booked) = decoded else { return Ok(Vec::new()) };
         let transaction = &booked.signed.transaction;
-        let id = TransactionId(Digest::of(&[&transaction.signed_bytes(self.chain())]));
+        let id = TransactionId(Digest::of(&[&transaction.signed_bytes(&self.chain())]));
         let operation = transaction.operation.clone();
         let own =
             booked.entries.into_iter().filter(|entry| entry.entity == entity && entry.voucher.year == year);

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and who carries it out.
 
 mod failure;
+mod governance;
 mod offline;
 mod orders;
 mod read;
@@ -230,12 +231,30 @@ enum Command {
         #[arg(long, default_value = ".", value_name = "DIR")]
         receipts: PathBuf,
     },
-    /// Verify receipts; ask nobody.
+    /// Verify receipts, or find the guilty of a fork; ask nobody.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Verify {
         /// Receipts (.kvittering).
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(subcommand)]
+        other: Option<Verify>,
     },
+    /// Fetch the certificates that prove a stretch of blocks final, to be held against another's.
+    Finality {
+        /// Height of the first block.
+        #[arg(long, value_name = "HEIGHT")]
+        from: u64,
+        /// Height of the last block; more follow if its finality rests on a later one.
+        #[arg(long, value_name = "HEIGHT")]
+        to: u64,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Who validates; prepare, sign and submit changes of it.
+    #[command(subcommand)]
+    Validators(Validators),
     /// Show the trial balance of a period: every account with postings in it.
     Accounts {
         /// Whose books.
@@ -274,6 +293,96 @@ enum Command {
         /// The signed note itself, for other programs.
         #[arg(long)]
         note: bool,
+    },
+}
+
+/// What else is verified.
+#[derive(Subcommand)]
+enum Verify {
+    /// Two finality proofs, or two checkpoints of one size, that contradict each other: name who signed
+    /// both.
+    Fork {
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+}
+
+/// Governance of the validator set.
+#[derive(Subcommand)]
+pub(crate) enum Validators {
+    /// Show the validators in force, proven from genesis on.
+    Show,
+    /// Give a node's word that it is ready for a seat, or for new keys on its seat; ask it alone.
+    Ready {
+        /// The node's key file.
+        #[arg(long, value_name = "FILE")]
+        keys: PathBuf,
+        /// The governance key: 64 hex digits, or its file.
+        #[arg(long, value_parser = values::public_key, value_name = "KEY")]
+        governance: ledger::signature::PublicKey,
+        /// The entity that answers for the validator.
+        #[arg(long, value_parser = values::org_number, value_name = "ORG")]
+        entity: OrgNumber,
+        /// Name on its cosignatures, such as sandnes.example/v1.
+        #[arg(long, value_parser = values::name)]
+        name: Name,
+        /// File to write; good for some hours of a busy chain.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write a change of the validators, for a quorum of governance keys to sign.
+    Change {
+        /// Whose seat falls away; repeat it for several.
+        #[arg(long, value_parser = values::org_number, value_name = "ORG")]
+        leave: Vec<OrgNumber>,
+        /// What `ready` wrote of one that enters or takes new keys; repeat it for several.
+        #[arg(long, value_name = "FILE")]
+        enter: Vec<PathBuf>,
+        /// Whose governance key is sure to sign.
+        #[arg(long = "as", value_parser = values::org_number, value_name = "ORG")]
+        submitter: OrgNumber,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write a recovery, for when more validators are lost for good than the ledger can bear. It goes on
+    /// from the last block of the node asked: ask the one that has most.
+    Recover {
+        /// Who keeps its seat; repeat it for several.
+        #[arg(long, value_parser = values::org_number, value_name = "ORG")]
+        keep: Vec<OrgNumber>,
+        /// What `ready` wrote of a further one; repeat it for several.
+        #[arg(long, value_name = "FILE")]
+        enter: Vec<PathBuf>,
+        /// Whose governance key is sure to sign.
+        #[arg(long = "as", value_parser = values::org_number, value_name = "ORG")]
+        submitter: OrgNumber,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Show what a change or recovery does, and sign it; ask nobody.
+    Sign {
+        /// The file; the signature is added to it.
+        file: PathBuf,
+        /// File of a governance key.
+        #[arg(long = "key", required = true, value_name = "FILE")]
+        keys: Vec<PathBuf>,
+    },
+    /// Join the signatures of several copies and submit the change. A recovery is joined into --out and
+    /// given to every operator instead.
+    Submit {
+        /// Signed copies of one transaction.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// File to write the joined transaction to, instead of submitting it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Folder to write the receipt into.
+        #[arg(long, value_name = "DIR")]
+        receipts: Option<PathBuf>,
     },
 }
 
@@ -359,7 +468,14 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
         Command::Keygen { file } => return offline::keygen(file),
         Command::Check { files, kid } => return offline::check(files, *kid),
         Command::Parties { files } => return offline::parties(files),
-        Command::Verify { files } => return offline::verify(args, files),
+        Command::Verify { other: Some(Verify::Fork { first, second }), .. } => {
+            return governance::fork(args, first, second);
+        }
+        Command::Verify { files, .. } => return offline::verify(args, files),
+        Command::Validators(Validators::Sign { file, keys }) => return governance::sign(args, file, keys),
+        Command::Validators(Validators::Submit { files, out: Some(out), .. }) => {
+            return governance::join(files, out);
+        }
         _ => {}
     }
     let mut session = Session::connect(args)?;
@@ -399,6 +515,8 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
         Command::Postings { entity, account, period } => read::postings(session, *entity, *account, *period),
         Command::Journal { entity, year, hledger } => read::journal(session, *entity, *year, *hledger),
         Command::Checkpoint { note } => read::checkpoint(session, *note),
+        Command::Finality { from, to, out } => governance::finality(session, *from, *to, out),
+        Command::Validators(command) => governance::run(session, command),
         Command::Keygen { .. } | Command::Check { .. } | Command::Parties { .. } | Command::Verify { .. } => {
             Err(Failure::usage("this command needs no node"))
         }

@@ -1,25 +1,26 @@
 //! The client: a pinned genesis, a line to a node, and the rule that nothing is returned unproven.
 //!
 //! A node is asked for canonical bytes and their proofs; each answer must be proven under a
-//! checkpoint that a quorum of the validators in genesis signed, that is young enough, and that
-//! continues every checkpoint seen before, genesis first. The module leaves out what is asked beyond
+//! checkpoint that a quorum of validators signed, those of genesis or whom they handed over to, that
+//! is young enough, and that continues every checkpoint seen before, genesis first. The module leaves out what is asked beyond
 //! single records: [`crate::books`] for whole accounts and journals, [`crate::submit`] for
 //! transactions.
 //!
 //! Invariant: a [`Proven`] exists only because its proof held and its key is the one asked for.
 
-use std::cell::RefCell;
-use std::path::Path;
+use std::cell::{Ref, RefCell};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ledger::block::Seal;
 use ledger::checkpoint::{CertifiedCheckpoint, CheckpointError, Trust, TrustError, TrustedCheckpoint};
-use ledger::codec::CodecError;
+use ledger::codec::{self, CodecError};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::genesis::{Genesis, GenesisError};
+use ledger::handoff::HandoffError;
 use ledger::postings::PostingsError;
 use ledger::receipt::ReceiptError;
 use ledger::records::{DocumentRecord, EntityRecord, PaymentRecord};
@@ -30,6 +31,7 @@ use ledger::transaction::{DocumentId, PaymentId, TransactionId};
 use ledger::tree::{ProofError, verify_consistency};
 use serde::Deserialize;
 
+use crate::handoffs;
 use crate::http::{HttpError, Line};
 use crate::name;
 use crate::seen::{Seen, SeenError};
@@ -57,6 +59,9 @@ pub enum ClientError {
     /// The checkpoint is not believed.
     #[error("the node's checkpoint is not believed: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// A handoff is not believed.
+    #[error("the node's handoff to later validators is not believed: {0}")]
+    Handoff(#[from] HandoffError),
     /// The checkpoint is too old to speak of today.
     #[error(
         "the node's checkpoint is {age_s} seconds old, at most {age_max_s} are accepted: the node lags or the network is down; ask another node, or raise --max-age"
@@ -239,8 +244,9 @@ pub(crate) enum Age {
 pub struct Client {
     line: Line,
     genesis: Genesis,
-    trust: Trust,
+    trust: RefCell<Trust>,
     seen: RefCell<Seen>,
+    handoffs: Option<PathBuf>,
     age_max: Duration,
     warnings: RefCell<Vec<String>>,
 }
@@ -248,6 +254,11 @@ pub struct Client {
 #[derive(Deserialize)]
 struct WithProof {
     proof: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Handoffs {
+    handoffs: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -261,19 +272,23 @@ impl Client {
     /// # Errors
     /// [`ClientError`], of its meaning [`Meaning::Usage`].
     pub fn new(node: &str, genesis: Genesis) -> Result<Self, ClientError> {
-        let trust = trust(&genesis)?;
+        let trust = RefCell::new(trust(&genesis)?);
         let seen = RefCell::new(Seen::genesis(&genesis)?);
         let line = Line::new(node)?;
-        Ok(Self { line, genesis, trust, seen, age_max: AGE_MAX, warnings: RefCell::default() })
+        let warnings = RefCell::default();
+        Ok(Self { line, genesis, trust, seen, handoffs: None, age_max: AGE_MAX, warnings })
     }
 
-    /// Keeps what was seen in a file, from one run to the next.
+    /// Keeps what was seen in a file, from one run to the next, and beside it the handoffs that lead
+    /// to the validators who signed it.
     ///
     /// # Errors
     /// [`ClientError::Seen`].
     pub fn remembering(self, file: &Path) -> Result<Self, ClientError> {
-        let seen = self.seen.into_inner().in_file(file, &self.trust)?;
-        Ok(Self { seen: RefCell::new(seen), ..self })
+        let mut trust = self.trust.into_inner();
+        let handoffs = handoffs::read(file, &mut trust)?;
+        let seen = self.seen.into_inner().in_file(file, &trust)?;
+        Ok(Self { seen: RefCell::new(seen), trust: RefCell::new(trust), handoffs: Some(handoffs), ..self })
     }
 
     /// Accepts checkpoints up to this age for what stands now.
@@ -287,14 +302,66 @@ impl Client {
         &self.genesis
     }
 
-    /// What is believed of it.
-    pub fn trust(&self) -> &Trust {
-        &self.trust
+    /// The validators believed, from those of genesis to the newest whose handoff was asked for.
+    pub fn trust(&self) -> Ref<'_, Trust> {
+        self.trust.borrow()
     }
 
     /// The genesis hash.
-    pub fn chain(&self) -> &Digest {
-        self.trust.chain()
+    pub fn chain(&self) -> Digest {
+        *self.trust.borrow().chain()
+    }
+
+    /// Believes a checkpoint's text if a quorum signed it; where that may be a quorum of validators
+    /// who came later than those known, their handoffs are asked for.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn believe(&self, note: &str) -> Result<TrustedCheckpoint, ClientError> {
+        let certified = CertifiedCheckpoint::parse(note)?;
+        let believed = certified.verify(&self.trust(), Some(now()));
+        match believed {
+            Err(CheckpointError::QuorumOfNewest { .. }) if self.follow()? > 0 => {
+                Ok(certified.verify(&self.trust(), Some(now()))?)
+            }
+            believed => Ok(believed?),
+        }
+    }
+
+    /// Asks for the handoffs to validators later than those known, and believes those that are
+    /// proven. Says how many epochs that were.
+    ///
+    /// # Errors
+    /// [`ClientError`]: the node cannot be asked, or a handoff does not hold.
+    pub fn follow(&self) -> Result<usize, ClientError> {
+        let mut learnt = 0;
+        loop {
+            let from = self.trust().newest().validators().epoch.0 + 1;
+            let path = format!("/v1/handoffs?from={from}");
+            let Handoffs { handoffs } = match self.line.get_json(&path) {
+                // The node knows no later ones either.
+                Err(HttpError::Refused(problem)) if problem.status == 404 => Handoffs::default(),
+                answer => answer?,
+            };
+            let before = learnt;
+            for handoff in &handoffs {
+                let handoff = codec::decode(&self.bytes(&path, handoff)?, codec::ENCODED_BYTES_MAX);
+                let handoff = handoff.map_err(|error| self.line.malformed(&path, error.to_string()))?;
+                let known = self.trust().handoffs().len();
+                self.trust.borrow_mut().extend(&handoff)?;
+                learnt += self.trust().handoffs().len() - known;
+            }
+            if learnt == before {
+                break;
+            }
+        }
+        if learnt > 0
+            && let Some(file) = &self.handoffs
+            && let Err(error) = handoffs::write(file, self.trust().handoffs())
+        {
+            self.warnings.borrow_mut().push(error.to_string());
+        }
+        Ok(learnt)
     }
 
     /// The line to the node.
@@ -313,7 +380,7 @@ impl Client {
     /// [`ClientError`].
     pub fn checkpoint(&self) -> Result<(TrustedCheckpoint, String), ClientError> {
         let text = self.line.get_text("/v1/checkpoint")?;
-        let checkpoint = CertifiedCheckpoint::parse(&text)?.verify(&self.trust, Some(now()))?;
+        let checkpoint = self.believe(&text)?;
         self.see(&checkpoint, &text, Age::Current)?;
         Ok((checkpoint, text))
     }
@@ -354,7 +421,7 @@ impl Client {
     /// Verifies the proof of one record; whether it is the one asked for is for the caller.
     pub(crate) fn state_proof<R: Record>(&self, path: &str, proof: &str) -> Result<Proven<R>, ClientError> {
         let StateProof { checkpoint: note, seal, record } = StateProof::decode(&self.bytes(path, proof)?)?;
-        let checkpoint = CertifiedCheckpoint::parse(&note)?.verify(&self.trust, Some(now()))?;
+        let checkpoint = self.believe(&note)?;
         let seal = seal.verify(&checkpoint)?;
         let proven = seal.record(&record)?;
         self.see(&checkpoint, &note, Age::Current)?;
@@ -428,7 +495,7 @@ impl Client {
     }
 
     fn check_age(&self, checkpoint: &TrustedCheckpoint) -> Result<(), ClientError> {
-        let signed_s = signed_s(checkpoint, self.trust.validators().faulty_max());
+        let signed_s = signed_s(checkpoint, self.trust().term(checkpoint.size()).validators().faulty_max());
         let age_s = (now().0 / 1000).saturating_sub(signed_s);
         let age_max_s = self.age_max.as_secs();
         if age_s > age_max_s { Err(ClientError::Old { age_s, age_max_s }) } else { Ok(()) }

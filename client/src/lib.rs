@@ -14,6 +14,8 @@ pub mod archive;
 pub mod bank;
 pub mod books;
 pub mod client;
+pub mod governance;
+pub mod handoffs;
 pub mod http;
 pub mod invoice;
 pub mod key;

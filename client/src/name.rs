@@ -118,7 +118,10 @@ impl Step {
             | Operation::GrantKey(_)
             | Operation::RevokeKey { .. }
             | Operation::OpenBooks { .. }
-            | Operation::ClosePeriod { .. } => return None,
+            | Operation::ClosePeriod { .. }
+            | Operation::ChangeValidators(_)
+            | Operation::Recover(_)
+            | Operation::ReportOffence(_) => return None,
         })
     }
 }
@@ -167,6 +170,9 @@ pub fn of_receipt(operation: &Operation, transaction: &Digest) -> String {
         Operation::RevokeKey { key } => format!("revoke-{}", short(&Digest(key.0))),
         Operation::OpenBooks { entity, .. } => format!("opening-{entity}"),
         Operation::ClosePeriod { entity, period } => format!("close-{entity}-{period}"),
+        Operation::ChangeValidators(change) => format!("validators-{}", change.epoch.0.saturating_add(1)),
+        Operation::Recover(recovery) => format!("recovery-{}", recovery.epoch.0.saturating_add(1)),
+        Operation::ReportOffence(_) => format!("offence-{}", short(transaction)),
         _ => match Step::of(operation) {
             // These may happen again after a bank said no.
             Some((id, step @ (Step::Order | Step::Settle | Step::Reject | Step::Return))) => {

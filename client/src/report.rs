@@ -194,6 +194,15 @@ pub fn operation(operation: &Operation) -> String {
         Operation::RevokeKey { key } => format!("revoke key {}", &key.to_string()[..8]),
         Operation::OpenBooks { entity, date, .. } => format!("open books of {entity} on {date}"),
         Operation::ClosePeriod { entity, period } => format!("close {period} of {entity}"),
+        Operation::ChangeValidators(change) => {
+            format!("change the validators for epoch {}", change.epoch.0.saturating_add(1))
+        }
+        Operation::Recover(recovery) => format!("recover as epoch {}", recovery.epoch.0.saturating_add(1)),
+        Operation::ReportOffence(offence) => {
+            let vote = &offence.first;
+            let (signer, epoch, view) = (vote.signer, vote.epoch, vote.statement.view());
+            format!("report that validator {signer} of epoch {epoch} contradicted itself in view {view}")
+        }
         _ => "operation".to_string(),
     }
 }

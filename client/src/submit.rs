@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn submit(&self, signed: &SignedTransaction) -> Result<Confirmed, ClientError> {
-        let id = transaction_id(&signed.transaction, self.chain());
+        let id = transaction_id(&signed.transaction, &self.chain());
         let mut results = self.submit_all(std::slice::from_ref(signed));
         results
             .pop()
@@ -85,7 +85,7 @@ impl Client {
         let mut rest: Vec<(TransactionId, String)> = signed
             .iter()
             .map(|signed| {
-                let id = transaction_id(&signed.transaction, self.chain());
+                let id = transaction_id(&signed.transaction, &self.chain());
                 (id, STANDARD.encode(codec::encode(signed)))
             })
             .collect();
@@ -187,7 +187,7 @@ impl Client {
     /// Verifies a receipt and that it is the one of this transaction.
     fn confirm(&self, receipt: String, id: &TransactionId) -> Result<Confirmed, ClientError> {
         let read = Receipt::parse(&receipt)?;
-        let posted = read.verify(self.trust(), Some(now()))?;
+        let posted = read.verify(&self.trust(), Some(now()))?;
         let proven = posted.transaction();
         if proven != Some(*id) {
             let proven =

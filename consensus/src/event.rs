@@ -69,6 +69,19 @@ pub enum Message {
     StatusRequest,
     /// "Send me any certificate you hold for this view."
     CertificateRequest(View),
+    /// "Where are you now?": asked by one whose vote log is lost. Only an answer given after the question
+    /// counts, so it carries the number back. The core has no part in it.
+    ViewRequest {
+        /// Told back in the answer.
+        nonce: u64,
+    },
+    /// "Here": the answer to [`Message::ViewRequest`].
+    ViewAnswer {
+        /// The question's.
+        nonce: u64,
+        /// Where the sender stood when it was asked.
+        status: Status,
+    },
 }
 
 /// What happened.
@@ -89,19 +102,19 @@ pub enum Input {
     Certificate(Certificate),
     /// A peer told where it stands.
     Status {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// What it said.
         status: Status,
     },
     /// A peer asked where we stand.
     StatusRequest {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
     },
     /// A peer asked for a certificate.
     CertificateRequest {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// Of this view.
         view: View,
@@ -132,14 +145,18 @@ pub enum Input {
         /// A finalization of it.
         finalization: Certificate,
     },
+    /// Own votes are cast in views from here on only, whatever the start said: the vote log was lost
+    /// (`View(u64::MAX)`), or made up for.
+    VoteFrom(View),
 }
 
-/// To whom.
+/// To whom. Peers have numbers: below n they are the seats of the epoch, from n on guests, who may
+/// ask and are answered, and whose own word counts for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Every other validator.
+    /// Every peer but ourselves, guests included.
     All,
-    /// One validator.
+    /// One peer.
     One(u16),
 }
 

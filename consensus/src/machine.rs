@@ -185,8 +185,8 @@ pub struct Consensus {
     /// Views entered since the start; what `heard` counts in.
     pub(crate) lived: u64,
     pub(crate) heard: Vec<u64>,
-    /// When each validator last got our status.
-    told: Vec<Option<Timestamp>>,
+    /// When each peer last got our status; no more peers than the shell gives numbers to.
+    told: BTreeMap<u16, Timestamp>,
     pub(crate) wake_at: Option<Timestamp>,
     halted: bool,
     pub(crate) stats: Stats,
@@ -234,7 +234,7 @@ impl Consensus {
             build_at: None,
             lived: 0,
             heard: vec![0; seats],
-            told: vec![None; seats],
+            told: BTreeMap::new(),
             wake_at: None,
             halted: false,
             stats: Stats::default(),
@@ -265,6 +265,10 @@ impl Consensus {
             Input::Checked { block, valid } => self.on_checked(&block, valid),
             Input::Fetched { header } => self.on_fetched(header),
             Input::Synced { header, finalization } => self.on_synced(&header, finalization),
+            Input::VoteFrom(view) => {
+                self.vote_from = view;
+                self.dirty = true;
+            }
         }
         self.settle();
         core::mem::take(&mut self.effects)
@@ -320,6 +324,15 @@ impl Consensus {
             && vote.signer < self.validators
             && self.counts(view)
             && self.views.get(&view).is_none_or(|state| state.tally.wants(vote))
+    }
+
+    /// Whether we know of having said this, or what we said in its view is not known any more: it lies at
+    /// or below the last final one, or where own votes are not cast.
+    pub fn accounts_for(&self, statement: &Statement) -> bool {
+        let view = statement.view();
+        view <= self.tip.view
+            || view < self.vote_from
+            || self.views.get(&view).is_some_and(|state| state.own.said(statement))
     }
 
     /// Whether the block of a proposal may have to be executed. If not, its body need not be kept;
@@ -405,7 +418,7 @@ impl Consensus {
             let back = |at: Timestamp| Timestamp(at.0.saturating_sub(by_ms));
             self.timer.set_back(by_ms);
             self.repair.at = self.repair.at.map(back);
-            self.told.iter_mut().for_each(|told| *told = told.map(back));
+            self.told.values_mut().for_each(|told| *told = back(*told));
         }
         self.now = now;
     }
@@ -646,7 +659,11 @@ impl Consensus {
 
     /// Rule C13.
     fn on_status(&mut self, from: u16, status: Status) {
-        if status.epoch != self.epoch {
+        if status.epoch < self.epoch {
+            // Whoever missed the end of an epoch has only to hear that there is a later one.
+            return self.tell_status(from);
+        }
+        if status.epoch > self.epoch {
             self.stats.refused += 1;
             return;
         }
@@ -669,23 +686,19 @@ impl Consensus {
         self.tell_status(from);
     }
 
-    /// At most twice per Δ to each, so that nobody can make us talk without end.
+    /// At most twice per Δ to each, guests included, so that nobody can make us talk without end.
     fn tell_status(&mut self, from: u16) {
         let now = self.now;
         let pause_ms = self.config.delta_ms / 2;
-        let Some(told) = self.told.get_mut(usize::from(from)) else { return };
-        if told.is_none_or(|at| now.0 >= at.0.saturating_add(pause_ms)) {
-            *told = Some(now);
+        if self.told.get(&from).is_none_or(|at| now.0 >= at.0.saturating_add(pause_ms)) {
+            self.told.insert(from, now);
             let message = Message::Status(self.status());
             self.effects.push(Effect::Send { to: To::One(from), message });
         }
     }
 
-    /// Rule C14: whatever kinds we hold; and if the view is long past, what came of it.
+    /// Rule C14: whatever kinds we hold, three at most; and if the view is long past, what came of it.
     fn on_certificate_request(&mut self, from: u16, view: View) {
-        if from >= self.validators {
-            return;
-        }
         let held: Vec<Certificate> =
             self.views.get(&view).into_iter().flat_map(ViewState::certificates).cloned().collect();
         let past = self.best_final.clone().filter(|_| held.is_empty() && view <= self.tip.view);

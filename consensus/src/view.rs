@@ -47,6 +47,15 @@ impl Own {
         }
     }
 
+    /// Whether we said this.
+    pub(crate) fn said(&self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Notarize { block, .. } => self.notarized == Some(*block),
+            Statement::Nullify { .. } => self.nullified,
+            Statement::Finalize { block, .. } => self.finalized == Some(*block),
+        }
+    }
+
     /// Whether we said anything.
     pub(crate) fn acted(&self) -> bool {
         self.notarized.is_some() || self.nullified || self.finalized.is_some()

@@ -1,8 +1,9 @@
 //! Counting the votes of one view into certificates, and spotting who contradicts himself.
 //!
 //! Only the first vote of each kind that a signer casts in a view is counted and kept; a second,
-//! different one is evidence, a third only costs memory. Statements are compared, never signature
-//! bytes: a signer may sign the same statement twice in two ways.
+//! contradicting one is evidence, a third only costs memory. What contradicts what is for
+//! [`OffenceKind`] to say. Statements are compared, never signature bytes: a signer may sign the same
+//! statement twice in two ways.
 //!
 //! Invariant: no signer counts twice for one kind in one view, whatever arrives in whatever order.
 
@@ -10,6 +11,7 @@ use alloc::vec::Vec;
 
 use ledger::block::{BlockHash, Epoch, View};
 use ledger::certificate::{Certificate, Statement, Vote};
+use ledger::offence::OffenceKind;
 use ledger::signature::Signature;
 
 use crate::event::Evidence;
@@ -24,11 +26,10 @@ struct Seat {
     accused: u8,
 }
 
-/// The pairs that no correct validator signs both of (rule C10), each named by its bit.
-const TWO_NOTARIZE: u8 = 1;
-const TWO_FINALIZE: u8 = 2;
-const FINALIZE_AND_NULLIFY: u8 = 4;
-const NOTARIZE_AND_FINALIZE: u8 = 8;
+/// The bit of one kind of evidence (rule C10).
+fn bit(kind: OffenceKind) -> u8 {
+    1 << kind as u8
+}
 
 /// What a vote changed.
 #[derive(Debug, Default)]
@@ -71,31 +72,23 @@ impl Tally {
         let notarized = seat.notarize.map(|(block, by)| cast(Statement::Notarize { view, block }, by));
         let nullified = seat.nullify.map(|by| cast(Statement::Nullify { view }, by));
         let finalized = seat.finalize.map(|(block, by)| cast(Statement::Finalize { view, block }, by));
-        let mut accuse = |kind: u8, earlier: Option<Vote>| {
-            let Some(first) = earlier.filter(|first| first.statement != vote.statement) else { return };
-            let same_block =
-                kind == NOTARIZE_AND_FINALIZE && first.statement.block() == vote.statement.block();
-            if !same_block && seat.accused & kind == 0 {
-                seat.accused |= kind;
+        for first in [notarized, nullified, finalized].into_iter().flatten() {
+            let Some(kind) = OffenceKind::of(&first.statement, &vote.statement) else { continue };
+            if seat.accused & bit(kind) == 0 {
+                seat.accused |= bit(kind);
                 recorded.evidence.push(Evidence { first, second: *vote });
             }
-        };
+        }
         match vote.statement {
             Statement::Notarize { block, .. } => {
-                accuse(TWO_NOTARIZE, notarized);
-                accuse(NOTARIZE_AND_FINALIZE, finalized);
                 recorded.counted = seat.notarize.is_none();
                 seat.notarize.get_or_insert((block, vote.signature));
             }
             Statement::Nullify { .. } => {
-                accuse(FINALIZE_AND_NULLIFY, finalized);
                 recorded.counted = seat.nullify.is_none();
                 seat.nullify.get_or_insert(vote.signature);
             }
             Statement::Finalize { block, .. } => {
-                accuse(TWO_FINALIZE, finalized);
-                accuse(FINALIZE_AND_NULLIFY, nullified);
-                accuse(NOTARIZE_AND_FINALIZE, notarized);
                 recorded.counted = seat.finalize.is_none();
                 seat.finalize.get_or_insert((block, vote.signature));
             }
@@ -109,12 +102,14 @@ impl Tally {
             return self.seats.is_empty();
         };
         let fresh = |earlier: Option<(BlockHash, Signature)>, kind| {
-            earlier.is_none_or(|(block, _)| Some(block) != vote.statement.block() && seat.accused & kind == 0)
+            earlier.is_none_or(|(block, _)| {
+                Some(block) != vote.statement.block() && seat.accused & bit(kind) == 0
+            })
         };
         match vote.statement {
-            Statement::Notarize { .. } => fresh(seat.notarize, TWO_NOTARIZE),
+            Statement::Notarize { .. } => fresh(seat.notarize, OffenceKind::TwoNotarize),
             Statement::Nullify { .. } => seat.nullify.is_none(),
-            Statement::Finalize { .. } => fresh(seat.finalize, TWO_FINALIZE),
+            Statement::Finalize { .. } => fresh(seat.finalize, OffenceKind::TwoFinalize),
         }
     }
 

@@ -23,25 +23,28 @@ use crate::codec;
 use crate::digest::Digest;
 use crate::entity::OrgNumber;
 use crate::genesis::{Genesis, GenesisError};
+use crate::governance::{RECOVERY_AHEAD_MAX_MS, Recovery};
 use crate::records::{AccountRecord, PaymentRecord};
 use crate::refusal::Refusal;
-use crate::registers::{Draft, Registers, Stored};
+use crate::registers::{Draft, Place, Registers, Stored};
 use crate::rules;
 use crate::state_proof::{RecordPath, RegisterRoot, state_root};
 use crate::time::{Date, Period, Timestamp};
-use crate::transaction::{PaymentId, VerifiedTransaction};
+use crate::transaction::{Operation, PaymentId, VerifiedTransaction};
 use crate::tree::{Frontier, leaf_hash};
 
 mod divergence;
 mod error;
 mod execution;
 mod ground;
+mod snapshot;
 mod staged;
 
 pub use divergence::{Change, Changes, Difference};
-pub use error::BlockError;
-use execution::Execution;
+pub use error::{BlockError, RecoveryError};
+use execution::{Done, Execution, put_root};
 use ground::Ground;
+pub use snapshot::{MANIFEST_BYTES_MAX, Manifest, Restoring, SnapshotError};
 pub use staged::{PostingPlace, Staged};
 
 /// A leader tries at most this many candidates for one block, so that a pool full of transactions
@@ -131,6 +134,7 @@ pub struct Ledger {
     validators: ValidatorSet,
     registers: Registers,
     head: Head,
+    start: Header,
     genesis_header: Header,
     genesis_leaves: [Vec<u8>; 2],
 }
@@ -144,7 +148,8 @@ impl Ledger {
         genesis.check()?;
         let (chain, validators, time) = (genesis.hash(), genesis.validators.clone(), genesis.time);
         let mut registers = Registers::default();
-        let mut draft = Draft::new(&registers, &[], time, Height(0), LeafIndex(0));
+        let place = Place { chain, time, height: Height(0), leaf: LeafIndex(0) };
+        let mut draft = Draft::new(&registers, &[], place);
         genesis.enter(&mut draft);
         let layer = draft.seal();
         let epoch = validators.epoch;
@@ -195,6 +200,7 @@ impl Ledger {
             validators,
             registers,
             head,
+            start: header.clone(),
             genesis_header: header,
             genesis_leaves: [begin, seal],
         })
@@ -210,7 +216,7 @@ impl Ledger {
         &self.origin
     }
 
-    /// The validators of the epoch.
+    /// The validators of the current epoch: those who vote on the block after the head.
     pub fn validators(&self) -> &ValidatorSet {
         &self.validators
     }
@@ -218,6 +224,12 @@ impl Ledger {
     /// The finalized head.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// The header of the block that the current epoch starts from, which stands for its view 0: the
+    /// one that ended the epoch before, or the recovery block, or genesis.
+    pub fn start(&self) -> &Header {
+        &self.start
     }
 
     /// The header of height 0, which no validator signed: it follows from genesis.
@@ -236,8 +248,12 @@ impl Ledger {
     /// The first [`Refusal`] in the documented order.
     pub fn check(&self, transaction: &VerifiedTransaction, now: Timestamp) -> Result<(), Refusal> {
         let time = self.head.time_after(now);
-        let leaf = LeafIndex(self.head.log.size());
-        let draft = Draft::new(&self.registers, &[], time, self.head.height.next(), leaf);
+        let (height, leaf) = (self.head.height.next(), LeafIndex(self.head.log.size()));
+        let mut draft = Draft::new(&self.registers, &[], Place { chain: self.chain, time, height, leaf });
+        if transaction.transaction().operation.ends_epoch() {
+            // An entrant may name the head, which the block itself will know.
+            put_root(&mut draft, &self.head);
+        }
         rules::check(&draft, transaction).map(drop)
     }
 
@@ -307,7 +323,8 @@ impl Ledger {
     }
 
     /// Executes candidates in their order on the parent, leaving out those that are refused, until
-    /// the block is full or the candidates end.
+    /// the block is full, the epoch or the candidates end. On the end of an epoch it asks for no
+    /// candidate and makes a closing block.
     ///
     /// # Panics
     /// When the parent does not descend from the finalized head: consensus builds on nothing else.
@@ -321,9 +338,15 @@ impl Ledger {
             panic!("proposed on a block that does not descend from final block {}", self.head.block);
         };
         let time = ground.head.time_after(slot.time);
-        let mut execution = Execution::new(&self.registers, &ground, time);
         let (mut transactions, mut digests) = (Vec::new(), Vec::new());
         let (mut refused, mut left_over, mut bytes) = (Vec::new(), None, 0);
+        if ground.closing {
+            let done = Execution::closing(&self.registers, &ground, self.chain, time);
+            let staged = self.stage(ground, slot, time, transactions, Block::payload(&[]), done);
+            return Proposed { staged, refused, left_over };
+        }
+        let seat = Some((slot.epoch, slot.proposer));
+        let mut execution = Execution::new(&self.registers, &ground, self.chain, time, seat);
         for candidate in candidates.take(CANDIDATES_MAX) {
             let signed = codec::encode(candidate.signed());
             let full = transactions.len() == BLOCK_TRANSACTIONS_MAX || execution.is_full();
@@ -336,19 +359,36 @@ impl Ledger {
                     bytes += signed.len();
                     digests.push(Digest::of(&[&signed]));
                     transactions.push(candidate);
+                    if execution.is_over() {
+                        break;
+                    }
                 }
                 Err(refusal) => refused.push((candidate, refusal)),
             }
         }
         let payload = Block::payload_of(&digests);
         let done = execution.seal(slot.epoch);
+        let staged = self.stage(ground, slot, time, transactions, payload, done);
+        Proposed { staged, refused, left_over }
+    }
+
+    /// Puts the header on a block that was executed here.
+    fn stage(
+        &self,
+        ground: Ground,
+        slot: Slot,
+        time: Timestamp,
+        transactions: Vec<VerifiedTransaction>,
+        payload: Digest,
+        done: Done,
+    ) -> Arc<Staged> {
         let header = Header {
             version: PROTOCOL_VERSION,
             chain: self.chain,
             epoch: slot.epoch,
             view: slot.view,
             height: ground.head.height.next(),
-            parent_view: ground.head.view,
+            parent_view: self.view_of(&ground.head),
             parent: ground.head.block,
             proposer: slot.proposer,
             time,
@@ -358,7 +398,13 @@ impl Ledger {
             state_root: done.state_root,
         };
         let block = VerifiedBlock::from_own_proposal(header, transactions);
-        Proposed { staged: Arc::new(ground.stage(block, done)), refused, left_over }
+        Arc::new(ground.stage(block, done))
+    }
+
+    /// The view that a block on this one names as its parent's: 0 where the parent ended the epoch
+    /// before.
+    fn view_of(&self, parent: &Head) -> View {
+        if parent.epoch == self.validators.epoch { parent.view } else { View(0) }
     }
 
     /// Executes a block on its parent and compares what comes out with what its header says.
@@ -373,17 +419,14 @@ impl Ledger {
         if count > BLOCK_TRANSACTIONS_MAX {
             return Err(BlockError::Count { count });
         }
-        let mut execution = Execution::new(&self.registers, &ground, header.time);
-        for transaction in block.transactions() {
-            if execution.is_full() {
-                return Err(BlockError::LateMoves { transaction: transaction.id() });
+        let done = if ground.closing {
+            if count > 0 {
+                return Err(BlockError::NotEmpty { count });
             }
-            let signed = codec::encode(transaction.signed());
-            execution
-                .book(transaction, &signed)
-                .map_err(|refusal| BlockError::Refused { transaction: transaction.id(), refusal })?;
-        }
-        let done = execution.seal(header.epoch);
+            Execution::closing(&self.registers, &ground, self.chain, header.time)
+        } else {
+            self.execute(&ground, block)?
+        };
         let (expected, found) = (done.log.size(), header.log_size);
         if expected != found {
             return Err(BlockError::LogSize { expected, found });
@@ -397,6 +440,26 @@ impl Ledger {
             return Err(BlockError::LogRoot { expected, found });
         }
         Ok(Arc::new(ground.stage(block.clone(), done)))
+    }
+
+    fn execute(&self, ground: &Ground, block: &VerifiedBlock) -> Result<Done, BlockError> {
+        let header = block.header();
+        let seat = Some((header.epoch, header.proposer));
+        let mut execution = Execution::new(&self.registers, ground, self.chain, header.time, seat);
+        for transaction in block.transactions() {
+            let id = transaction.id();
+            if execution.is_over() {
+                return Err(BlockError::AfterEpoch { transaction: id });
+            }
+            if execution.is_full() {
+                return Err(BlockError::LateMoves { transaction: id });
+            }
+            let signed = codec::encode(transaction.signed());
+            execution
+                .book(transaction, &signed)
+                .map_err(|refusal| BlockError::Refused { transaction: id, refusal })?;
+        }
+        Ok(execution.seal(header.epoch))
     }
 
     fn check_header(&self, parent: &Head, header: &Header) -> Result<(), BlockError> {
@@ -420,12 +483,12 @@ impl Ledger {
         if expected != found {
             return Err(BlockError::Parent { expected, found });
         }
-        let (expected, found) = (parent.view, header.parent_view);
+        let (expected, found) = (self.view_of(parent), header.parent_view);
         if expected != found {
             return Err(BlockError::ParentView { expected, found });
         }
-        if header.view <= parent.view {
-            return Err(BlockError::View { parent: parent.view, found: header.view });
+        if header.view <= expected {
+            return Err(BlockError::View { parent: expected, found: header.view });
         }
         let (validators, found) = (self.validators.len(), header.proposer);
         if usize::from(found) >= validators {
@@ -437,12 +500,70 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes a staged block final. Cannot fail.
+    /// Makes the recovery block that this transaction calls for, on the finalized head. There is one
+    /// for each transaction, whoever makes it; it is final once posted, for nobody votes on it.
+    ///
+    /// # Errors
+    /// [`RecoveryError`]: the transaction is no recovery from this head and epoch, or is refused.
+    pub fn recover(&self, transaction: VerifiedTransaction) -> Result<Arc<Staged>, RecoveryError> {
+        let Operation::Recover(recovery) = &transaction.transaction().operation else {
+            return Err(RecoveryError::NotRecovery { transaction: transaction.id() });
+        };
+        self.check_recovery(recovery)?;
+        let ground = Ground::final_at(&self.head);
+        let time = self.head.time_after(recovery.time);
+        let signed = codec::encode(transaction.signed());
+        let mut execution = Execution::new(&self.registers, &ground, self.chain, time, None);
+        execution.recover(&transaction, recovery, &signed)?;
+        let slot = Slot { epoch: recovery.epoch.next(), view: View(0), proposer: 0, time };
+        let done = execution.seal(slot.epoch);
+        let payload = Block::payload_of(&[Digest::of(&[&signed])]);
+        Ok(self.stage(ground, slot, time, alloc::vec![transaction], payload, done))
+    }
+
+    /// Whether the recovery goes on from exactly the finalized head.
+    fn check_recovery(&self, recovery: &Recovery) -> Result<(), RecoveryError> {
+        let (head, current) = (&self.head, self.validators.epoch);
+        let named = recovery.epoch;
+        if named != current {
+            return Err(RecoveryError::Epoch { named, current });
+        }
+        let named = recovery.height;
+        if named < head.height {
+            return Err(RecoveryError::Beyond { named, head: head.height });
+        }
+        if named > head.height {
+            return Err(RecoveryError::Behind { named, head: head.height });
+        }
+        let named = recovery.block;
+        if named != head.block {
+            return Err(RecoveryError::OtherBlock { height: head.height, named, head: head.block });
+        }
+        let (named_size, named_root) = (recovery.log_size, recovery.log_root);
+        let (block, size, root) = (head.block, head.log.size(), head.log.root());
+        if (named_size, named_root) != (size, root) {
+            return Err(RecoveryError::Log { block, named_size, named_root, size, root });
+        }
+        let named = recovery.time;
+        if named.0 > head.time.0.saturating_add(RECOVERY_AHEAD_MAX_MS) {
+            return Err(RecoveryError::Time { named, head: head.time });
+        }
+        Ok(())
+    }
+
+    /// Makes a staged block final, and puts the next validator set in force if it ends the epoch.
+    /// Cannot fail.
     ///
     /// # Panics
-    /// When the block was not staged on the finalized head: a validator posts in order of height.
+    /// When the block was not staged on the finalized head: a validator posts in order of height. When
+    /// it is a closing block, which only carries finality.
     pub fn post(&mut self, staged: &Arc<Staged>) {
         assert_eq!(staged.header().parent, self.head.block, "blocks are posted in order, each once");
+        assert!(!staged.is_closing(), "a closing block is never posted; the next epoch begins before it");
+        if let Some(next) = staged.next_validators() {
+            self.validators = next.clone();
+            self.start = staged.header().clone();
+        }
         self.registers.fold(staged.layer());
         self.head = staged.head().clone();
     }
@@ -450,7 +571,10 @@ impl Ledger {
     /// What a block on this parent reads; `None` when the parent does not descend from the head.
     fn ground(&self, parent: &Parent) -> Option<Ground> {
         match parent {
-            Parent::Staged(staged) if staged.hash() != self.head.block => Ground::on(staged, &self.head),
+            Parent::Staged(staged) if staged.hash() != self.head.block => {
+                // What still stands on the end of an epoch that is over leads nowhere.
+                Ground::on(staged, &self.head).filter(|ground| ground.head.epoch == self.validators.epoch)
+            }
             _ => Some(Ground::final_at(&self.head)),
         }
     }

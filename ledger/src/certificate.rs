@@ -3,15 +3,17 @@
 //! Signatures are listed, never aggregated, so that blame stays possible. The signed byte strings
 //! are fixed in width and big-endian, as `specs/formats.md` writes down.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 
 use bincode::{Decode, Encode};
 
-use crate::block::{Block, BlockHash, Epoch, View};
+use crate::block::{BlockHash, Epoch, View};
 use crate::codec;
 use crate::digest::Digest;
 use crate::entity::{Name, OrgNumber};
+use crate::note::{NoteError, check_key_name};
 use crate::signature::{PublicKey, Purpose, Signature, signed_bytes};
 
 /// Larger committees are shown in simulation only.
@@ -19,7 +21,7 @@ pub const VALIDATORS_MAX: usize = 400;
 /// Below four no fault can be borne: f = ⌊(n−1)/3⌋.
 pub const VALIDATORS_MIN: usize = 4;
 
-/// One validator: three keys, never shared between purposes.
+/// One validator: four keys, never shared between purposes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Validator {
     /// The entity that answers for it.
@@ -32,6 +34,16 @@ pub struct Validator {
     pub cosign_key: PublicKey,
     /// Identifies the node on the network.
     pub peer_key: PublicKey,
+    /// Signs changes of the validator set and recovery (ZIP 215). Kept offline: no running node
+    /// uses it.
+    pub governance_key: PublicKey,
+}
+
+impl Validator {
+    /// Its keys: votes, cosignatures, network, governance.
+    pub fn keys(&self) -> [PublicKey; 4] {
+        [self.vote_key, self.cosign_key, self.peer_key, self.governance_key]
+    }
 }
 
 /// The validators of one epoch, in their order.
@@ -68,10 +80,18 @@ pub enum ValidatorSetError {
         /// Why.
         source: crate::signature::KeyError,
     },
+    /// A name that cannot stand on a cosignature.
+    #[error("validator {index}: {source}")]
+    Name {
+        /// Index.
+        index: usize,
+        /// Why.
+        source: NoteError,
+    },
 }
 
 impl ValidatorSet {
-    /// Checks size, keys and that nobody sits twice.
+    /// Checks size, keys and names, and that nobody sits twice.
     ///
     /// # Errors
     /// [`ValidatorSetError`].
@@ -81,16 +101,17 @@ impl ValidatorSet {
             return Err(ValidatorSetError::Size { count });
         }
         for (index, validator) in self.validators.iter().enumerate() {
-            let keys = [validator.vote_key, validator.cosign_key, validator.peer_key];
+            let keys = validator.keys();
             for key in keys {
                 key.check_registrable().map_err(|source| ValidatorSetError::Key { index, source })?;
             }
-            let own = keys[0] == keys[1] || keys[0] == keys[2] || keys[1] == keys[2];
-            if own {
+            check_key_name(validator.name.as_str())
+                .map_err(|source| ValidatorSetError::Name { index, source })?;
+            if (1..keys.len()).any(|place| keys[..place].contains(&keys[place])) {
                 return Err(ValidatorSetError::Shared { first: index, second: index });
             }
             for (second, other) in self.validators.iter().enumerate().skip(index + 1) {
-                let others = [other.vote_key, other.cosign_key, other.peer_key];
+                let others = other.keys();
                 if validator.entity == other.entity
                     || validator.name == other.name
                     || keys.iter().any(|key| others.contains(key))
@@ -120,6 +141,13 @@ impl ValidatorSet {
     /// How many must sign: q = n − f.
     pub fn quorum(&self) -> usize {
         self.len() - self.faulty_max()
+    }
+
+    /// The seats whose governance keys are among these, each once, rising.
+    pub fn governors<'k>(&self, keys: impl Iterator<Item = &'k PublicKey>) -> Vec<u16> {
+        let keys: BTreeSet<&PublicKey> = keys.collect();
+        let seats = (0..).zip(&self.validators);
+        seats.filter(|(_, v)| keys.contains(&v.governance_key)).map(|(seat, _)| seat).collect()
     }
 
     /// Commits to everything in the set that anything depends on.
@@ -316,6 +344,14 @@ impl Certificate {
         })
     }
 
+    /// The vote that this certificate holds of one validator; `None` if it did not sign, or lists
+    /// fewer signatures than signers.
+    pub fn vote(&self, signer: u16) -> Option<Vote> {
+        let place = self.signers().position(|listed| listed == signer)?;
+        let signature = *self.signatures.get(place)?;
+        Some(Vote { epoch: self.epoch, statement: self.statement, signer, signature })
+    }
+
     /// Checks epoch, signer list, quorum and every signature.
     ///
     /// # Errors
@@ -343,19 +379,4 @@ impl Certificate {
         }
         Ok(())
     }
-}
-
-/// A block with what proves that it is final: its notarization, a nullification of every view
-/// between its parent's and its own, and a finalization of it, unless that of a descendant serves.
-/// With these, any conflict between two chains names at least f+1 culprits.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct FinalizedBlock {
-    /// The block.
-    pub block: Block,
-    /// Certifies `Notarize` of the block.
-    pub notarization: Certificate,
-    /// Certify `Nullify` of each skipped view, rising.
-    pub skips: Vec<Certificate>,
-    /// Certifies `Finalize` of the block.
-    pub finalization: Option<Certificate>,
 }

@@ -13,14 +13,14 @@ use alloc::vec::Vec;
 
 use bincode::{Decode, Encode};
 
-use crate::block::Epoch;
+use crate::block::{Epoch, Height};
 use crate::certificate::{ValidatorSet, ValidatorSetError};
 use crate::codec::{self, CodecError};
 use crate::digest::Digest;
 use crate::entity::OrgNumber;
-use crate::note::{NoteError, check_key_name};
-use crate::records::{CodeList, CodeRecord, EntityRecord, KeyRecord, ParameterRecord};
+use crate::records::{CodeList, CodeRecord, EntityRecord, EpochRecord, KeyRecord, ParameterRecord};
 use crate::registers::{Draft, Record};
+use crate::rules::seat;
 use crate::signature::{KeyError, PublicKey};
 use crate::time::{Date, Timestamp};
 use crate::transaction::{MANDATES_MAX, NewEntity, NewKey};
@@ -57,14 +57,6 @@ pub enum GenesisError {
     /// The bytes are no genesis.
     #[error("genesis: {0}")]
     Codec(#[from] CodecError),
-    /// A validator's name cannot stand on a cosignature.
-    #[error("validator {index}: {source}")]
-    ValidatorName {
-        /// Index.
-        index: usize,
-        /// Why.
-        source: NoteError,
-    },
     /// The name is not of the form of a host name.
     #[error(
         "chain name {name:?} is not 1 to {NAME_BYTES_MAX} of a-z 0-9 - in parts joined by dots; choose one such as hovedbok.example"
@@ -166,10 +158,6 @@ impl Genesis {
             return Err(GenesisError::Name { name: self.name.chars().take(80).collect() });
         }
         self.validators.check()?;
-        for (index, validator) in self.validators.validators.iter().enumerate() {
-            check_key_name(validator.name.as_str())
-                .map_err(|source| GenesisError::ValidatorName { index, source })?;
-        }
         if self.validators.epoch != Epoch(0) {
             return Err(GenesisError::Epoch { epoch: self.validators.epoch });
         }
@@ -229,6 +217,14 @@ impl Genesis {
         for code in &self.codes {
             draft.put(code.clone());
         }
+        let epoch = EpochRecord {
+            epoch: self.validators.epoch,
+            after: Height(0),
+            size: 0,
+            validators: self.validators.digest(),
+            recovery: false,
+        };
+        seat(draft, epoch, &self.validators.validators);
     }
 }
 
@@ -260,7 +256,7 @@ mod tests {
         let refusal = refused(|genesis| {
             genesis.validators.validators[1].name = crate::entity::Name::new("stavanger kommune").unwrap();
         });
-        assert!(refusal.starts_with("validator 1: "), "{refusal}");
+        assert!(refusal.starts_with("genesis validators: validator 1: "), "{refusal}");
     }
 
     #[test]

@@ -15,16 +15,21 @@ use bincode::{Decode, Encode};
 
 use crate::account::Account;
 use crate::amount::{Amount, Total};
-use crate::block::LeafIndex;
+use crate::block::{Epoch, LeafIndex, View};
 use crate::digest::Digest;
 use crate::entity::{EntityKind, OrgNumber};
 use crate::entry::{Rate, Voucher};
+use crate::offence::OffenceKind;
 use crate::registers::Record;
 use crate::signature::PublicKey;
 use crate::time::{Date, Period};
 use crate::transaction::{
     BankReference, Books, DocumentId, Mandate, NewEntity, NewKey, PaymentId, ReasonCode, TransactionId,
 };
+
+mod governance;
+
+pub use governance::{EpochRecord, OffenceRecord, RootRecord, SeatRecord};
 
 /// The one record of parameters: by which accounts the ledger books what nobody coded by hand.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -444,4 +449,9 @@ kept_in! {
     DocumentRecord: "documents" by DocumentId = |this| this.id.clone();
     PaymentRecord: "payments" by PaymentId = |this| this.id;
     BankEntryRecord: "bank-entries" by (OrgNumber, Digest) = |this| (this.entity, this.entry);
+    EpochRecord: "epochs" by Epoch = |this| this.epoch;
+    SeatRecord: "seats" by (Epoch, u16) = |this| (this.epoch, this.index);
+    RootRecord: "roots" by u32 = |this| this.slot;
+    OffenceRecord: "offences" by (Epoch, u16, View, OffenceKind) =
+        |this| (this.epoch, this.signer, this.view, this.kind);
 }

@@ -20,6 +20,10 @@ use crate::signature::{KeyError, PublicKey};
 use crate::time::{Date, Period};
 use crate::transaction::{DocumentId, LINES_MAX, MANDATES_MAX, PaymentId, Role, TransactionId};
 
+mod governance;
+
+pub use governance::GovernanceRefusal;
+
 /// Largest amount of a line or a total, in øre: with it, every sum over a document fits an
 /// [`Amount`]. It is 10 000 billion NOK, more than the country's yearly product.
 pub const AMOUNT_MAX: Amount = Amount(1_000_000_000_000_000);
@@ -588,6 +592,9 @@ pub enum Refusal {
         /// Last day.
         to: Date,
     },
+    /// Rules L22 to L29: about the validators themselves.
+    #[error(transparent)]
+    Governance(#[from] GovernanceRefusal),
 }
 
 impl Refusal {
@@ -651,6 +658,7 @@ impl Refusal {
             Self::AmountTooLarge { .. } | Self::Lines { .. } | Self::Mandates { .. } | Self::Span { .. } => {
                 "L21"
             }
+            Self::Governance(refusal) => refusal.rule(),
         }
     }
 }

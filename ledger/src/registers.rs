@@ -16,18 +16,21 @@ use core::fmt;
 use crate::block::{Height, LeafIndex};
 use crate::books::Change;
 use crate::codec::{self, Decode, Encode};
+use crate::digest::Digest;
 use crate::records::{
-    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, KeyRecord, ParameterRecord,
-    PaymentRecord, PeriodRecord, SeriesRecord,
+    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord,
+    OffenceRecord, ParameterRecord, PaymentRecord, PeriodRecord, RootRecord, SeatRecord, SeriesRecord,
 };
 use crate::state_proof::RegisterRoot;
 use crate::time::Timestamp;
 
 mod delta;
 mod dense;
+mod page;
 mod register;
 
 pub use delta::Delta;
+pub use page::{PAGE_RECORDS, Page, PageError};
 pub use register::Register;
 
 /// One kind of record, found by its key.
@@ -70,12 +73,12 @@ macro_rules! registers {
         }
 
         #[allow(non_camel_case_types)]
-        enum Place {
+        enum Position {
             $($field,)*
         }
 
         $(impl Stored for $record {
-            const PLACE: u8 = Place::$field as u8;
+            const PLACE: u8 = Position::$field as u8;
             fn register(registers: &Registers) -> &Register<Self> {
                 &registers.$field
             }
@@ -94,6 +97,27 @@ macro_rules! registers {
             /// Name, length and root of each register, in the order that `state_root` hashes.
             pub fn roots(&self) -> Vec<RegisterRoot> {
                 [$(RegisterRoot::new(<$record>::REGISTER, self.$field.len(), self.$field.root()),)*].into()
+            }
+
+            /// One page of the register at a place; `None` past the end.
+            pub(crate) fn page(&self, place: u8, number: u64) -> Option<Page> {
+                $(if place == <$record>::PLACE {
+                    return self.$field.page(place, number);
+                })*
+                None
+            }
+
+            /// Appends a page, which is verified, to its register. [`Registers::rebuild`] follows the last.
+            pub(crate) fn take(&mut self, page: &Page) -> Result<(), PageError> {
+                $(if page.register == <$record>::PLACE {
+                    return self.$field.take(page);
+                })*
+                Err(PageError::Unwanted { register: page.register, number: page.number })
+            }
+
+            /// Computes the trees over records that were taken by pages.
+            pub(crate) fn rebuild(&mut self) {
+                $(self.$field.rebuild();)*
             }
 
             /// Makes a staged block final. The layer was sealed on exactly these registers.
@@ -160,6 +184,14 @@ registers! {
     payments: PaymentRecord,
     /// Bank references that are used.
     bank_entries: BankEntryRecord,
+    /// Epochs, and where in the chain and the log they begin.
+    epochs: EpochRecord,
+    /// The validators of every epoch.
+    seats: SeatRecord,
+    /// The log after each of the last blocks.
+    roots: RootRecord,
+    /// Offences that were proven.
+    offences: OffenceRecord,
 }
 
 /// The registers as one block sees them while it is executed: reads go through the staged parents
@@ -168,23 +200,27 @@ pub struct Draft<'a> {
     base: &'a Registers,
     below: &'a [Arc<Layer>],
     own: Layer,
-    time: Timestamp,
-    height: Height,
-    leaf: LeafIndex,
+    place: Place,
     moved: u64,
 }
 
+/// Where in which chain a draft is executed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Genesis hash of the chain.
+    pub(crate) chain: Digest,
+    /// Time of the block.
+    pub(crate) time: Timestamp,
+    /// Height of the block.
+    pub(crate) height: Height,
+    /// Where the next transaction will stand in the log.
+    pub(crate) leaf: LeafIndex,
+}
+
 impl<'a> Draft<'a> {
-    /// A draft on top of `below`, newest first, which lie on `base`. `leaf` is where the first
-    /// transaction will stand in the log.
-    pub(crate) fn new(
-        base: &'a Registers,
-        below: &'a [Arc<Layer>],
-        time: Timestamp,
-        height: Height,
-        leaf: LeafIndex,
-    ) -> Self {
-        Self { base, below, own: Layer::above(base, below), time, height, leaf, moved: 0 }
+    /// A draft on top of `below`, newest first, which lie on `base`.
+    pub(crate) fn new(base: &'a Registers, below: &'a [Arc<Layer>], place: Place) -> Self {
+        Self { base, below, own: Layer::above(base, below), place, moved: 0 }
     }
 
     fn deltas<R: Stored>(&self) -> impl Iterator<Item = &Delta<R>> {
@@ -233,34 +269,40 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Genesis hash of the chain.
+    pub fn chain(&self) -> &Digest {
+        &self.place.chain
+    }
+
     /// Time of the block.
     pub fn time(&self) -> Timestamp {
-        self.time
+        self.place.time
     }
 
     /// Height of the block.
     pub fn height(&self) -> Height {
-        self.height
+        self.place.height
     }
 
     /// Where the transaction being executed will stand in the log.
     pub fn leaf(&self) -> LeafIndex {
-        self.leaf
+        self.place.leaf
     }
 
-    /// How many later account records late postings have moved in this block.
+    /// How many later account records late postings have moved in this block, and what else counts
+    /// as so many.
     pub fn moved(&self) -> u64 {
         self.moved
     }
 
-    /// Counts a later account record that a late posting moved.
-    pub(crate) fn count_moved(&mut self) {
-        self.moved += 1;
+    /// Counts later account records that a late posting moved, or work that takes as long.
+    pub(crate) fn count_moved(&mut self, records: u64) {
+        self.moved += records;
     }
 
     /// Moves on to the next transaction.
     pub(crate) fn next_leaf(&mut self) {
-        self.leaf = self.leaf.next();
+        self.place.leaf = self.place.leaf.next();
     }
 
     /// Computes the roots; nothing is written after it.

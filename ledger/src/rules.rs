@@ -11,15 +11,19 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::account::Account;
+use crate::block::Height;
 use crate::booking::{Parties, Planned, post};
+use crate::certificate::ValidatorSet;
 use crate::codes;
 use crate::digest::Digest;
 use crate::entity::OrgNumber;
 use crate::entry::{EntryError, JournalEntry};
+use crate::governance::Recovery;
 use crate::records::{
-    BankEntryRecord, DocumentRecord, EntityRecord, KeyRecord, ParameterRecord, PaymentRecord, PeriodRecord,
+    BankEntryRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord, OffenceRecord, ParameterRecord,
+    PaymentRecord, PeriodRecord,
 };
-use crate::refusal::Refusal;
+use crate::refusal::{GovernanceRefusal, Refusal};
 use crate::registers::Draft;
 use crate::time::Date;
 use crate::transaction::{
@@ -27,6 +31,7 @@ use crate::transaction::{
 };
 
 mod document;
+mod governance;
 mod parties;
 mod payment;
 mod period;
@@ -35,6 +40,7 @@ mod vat;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use governance::{check_recovery, seat};
 pub use payment::end_to_end_id;
 
 /// What booking one transaction changes. Good for the draft it was made on and no other.
@@ -67,6 +73,25 @@ enum Effect {
         /// The bank entry that the step uses.
         bank: Option<Digest>,
     },
+    /// The epoch ends.
+    Epoch {
+        /// Who validates next.
+        validators: Box<ValidatorSet>,
+        /// Whether the epoch that ends has failed.
+        recovery: bool,
+    },
+    /// An offence is proven.
+    Offence(OffenceRecord),
+}
+
+impl Plan {
+    /// The set that is in force once the block is posted, if the transaction ends the epoch.
+    pub(crate) fn next_set(&self) -> Option<&ValidatorSet> {
+        match &self.effect {
+            Effect::Epoch { validators, .. } => Some(validators),
+            _ => None,
+        }
+    }
 }
 
 /// Decides whether the transaction may be booked on this draft.
@@ -74,35 +99,33 @@ enum Effect {
 /// # Errors
 /// The first [`Refusal`] in the order of `specs/ledger.md`.
 pub fn check(draft: &Draft<'_>, transaction: &VerifiedTransaction) -> Result<Plan, Refusal> {
-    let id = transaction.transaction().id;
-    if let Some(used) = draft.find::<PaymentRecord>(&id) {
-        let (earlier, leaf) = (used.transaction, used.leaf);
-        return Err(if earlier == transaction.id() {
-            Refusal::AlreadyPosted { id, transaction: earlier, leaf }
-        } else {
-            Refusal::IdConflict { id, transaction: earlier, leaf }
-        });
-    }
-    let case = Case::new(draft, transaction)?;
+    let id = unused(draft, transaction)?;
+    let case = || Case::new(draft, transaction);
     let (effect, entries) = match &transaction.transaction().operation {
-        Operation::RegisterEntity(entity) => parties::register(&case, entity)?,
-        Operation::GrantKey(granted) => parties::grant(&case, granted)?,
-        Operation::RevokeKey { key } => parties::revoke(&case, key)?,
-        Operation::OpenBooks { entity, date, lines } => period::open(&case, *entity, *date, lines)?,
-        Operation::RegisterDocument(document) => document::register(&case, document)?,
-        Operation::Attest { document } => document::attest(&case, document)?,
-        Operation::Approve { document } => document::approve(&case, document)?,
-        Operation::OrderPayment { document, amount } => payment::order(&case, document, *amount)?,
+        Operation::RegisterEntity(entity) => parties::register(&case()?, entity)?,
+        Operation::GrantKey(granted) => parties::grant(&case()?, granted)?,
+        Operation::RevokeKey { key } => parties::revoke(&case()?, key)?,
+        Operation::OpenBooks { entity, date, lines } => period::open(&case()?, *entity, *date, lines)?,
+        Operation::RegisterDocument(document) => document::register(&case()?, document)?,
+        Operation::Attest { document } => document::attest(&case()?, document)?,
+        Operation::Approve { document } => document::approve(&case()?, document)?,
+        Operation::OrderPayment { document, amount } => payment::order(&case()?, document, *amount)?,
         Operation::SettlePayment { document, amount, date, bank } => {
-            payment::settle(&case, document, *amount, *date, bank)?
+            payment::settle(&case()?, document, *amount, *date, bank)?
         }
         Operation::RejectPayment { document, reason, bank } => {
-            payment::reject(&case, document, *reason, bank)?
+            payment::reject(&case()?, document, *reason, bank)?
         }
         Operation::ReturnPayment { document, amount, date, reason, bank } => {
-            payment::give_back(&case, document, *amount, *date, *reason, bank)?
+            payment::give_back(&case()?, document, *amount, *date, *reason, bank)?
         }
-        Operation::ClosePeriod { entity, period } => period::close(&case, *entity, *period)?,
+        Operation::ClosePeriod { entity, period } => period::close(&case()?, *entity, *period)?,
+        // The signers of these are validators, who need no mandate.
+        Operation::ChangeValidators(change) => governance::change(draft, transaction, change)?,
+        Operation::ReportOffence(offence) => governance::report(draft, transaction, offence)?,
+        Operation::Recover(Recovery { epoch, .. }) => {
+            return Err(GovernanceRefusal::RecoveryElsewhere { epoch: *epoch }.into());
+        }
     };
     for Planned { entity, postings, .. } in &entries {
         let (debit, credit) = JournalEntry::totals(postings);
@@ -111,6 +134,18 @@ pub fn check(draft: &Draft<'_>, transaction: &VerifiedTransaction) -> Result<Pla
         }
     }
     Ok(Plan { id, transaction: transaction.id(), effect, entries })
+}
+
+/// Rule L6: the payment id is free.
+fn unused(draft: &Draft<'_>, transaction: &VerifiedTransaction) -> Result<PaymentId, Refusal> {
+    let id = transaction.transaction().id;
+    let Some(used) = draft.find::<PaymentRecord>(&id) else { return Ok(id) };
+    let (earlier, leaf) = (used.transaction, used.leaf);
+    Err(if earlier == transaction.id() {
+        Refusal::AlreadyPosted { id, transaction: earlier, leaf }
+    } else {
+        Refusal::IdConflict { id, transaction: earlier, leaf }
+    })
 }
 
 /// Books what [`check`] allowed on this very draft, and returns the entries in their order.
@@ -123,7 +158,7 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
             let known = draft.index_of::<DocumentRecord>(&document.id);
             Some(known.unwrap_or_else(|| draft.len::<DocumentRecord>()))
         }
-        Effect::Entity(_) | Effect::Key(_) | Effect::Period(_) => None,
+        _ => None,
     };
     let entries: Vec<JournalEntry> =
         entries.into_iter().map(|planned| post(draft, planned, document)).collect();
@@ -132,6 +167,21 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
         Effect::Entity(record) => drop(draft.put(record)),
         Effect::Key(record) => drop(draft.put(record)),
         Effect::Period(record) => drop(draft.put(record)),
+        Effect::Epoch { validators, recovery } => {
+            // Leaves after the block: this one, the next epoch's and the seal. A recovery block stands
+            // in the new epoch itself.
+            let (after, size) = match recovery {
+                false => (draft.height(), leaf.0 + 3),
+                true => (Height(draft.height().0.saturating_sub(1)), leaf.0),
+            };
+            let (epoch, digest) = (validators.epoch, validators.digest());
+            let record = EpochRecord { epoch, after, size, validators: digest, recovery };
+            seat(draft, record, &validators.validators);
+        }
+        Effect::Offence(record) => {
+            draft.count_moved(governance::REPORT_MOVES);
+            draft.put(record);
+        }
         Effect::Registration { mut document, invoice } => {
             document.leaf = leaf;
             document.buyer_voucher = voucher(document.buyer);

@@ -130,6 +130,8 @@ pub enum Purpose {
     Finalize = 3,
     /// A submitted transaction.
     Transaction = 16,
+    /// An entrant's word that it holds the books.
+    Ready = 17,
 }
 
 /// The fixed start of every byte string that a Hovedbok key signs.

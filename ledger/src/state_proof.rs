@@ -414,7 +414,7 @@ impl ProvenState {
 pub(crate) mod testing {
     use super::*;
     use crate::block::{Epoch, Height, LeafIndex};
-    use crate::checkpoint::testing::{certify, checkpoint, node};
+    use crate::checkpoint::tests::support::{certify, checkpoint, node};
     use crate::tree::{self, inclusion_path, inclusion_proof};
 
     pub(crate) struct State {
@@ -487,7 +487,7 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::State;
     use super::*;
-    use crate::checkpoint::testing::{NOW, trust};
+    use crate::checkpoint::tests::support::{NOW, trust};
     use alloc::vec;
 
     fn world() -> (Trust, State, StateProofs) {

@@ -15,17 +15,21 @@ use rand_core::CryptoRng;
 
 use crate::account::Account;
 use crate::amount::Amount;
+use crate::certificate::VALIDATORS_MAX;
 use crate::codec::{self, CodecError, checked};
 use crate::digest::Digest;
 use crate::entity::{EntityKind, Name, OrgNumber, has_eleven_digits};
 use crate::entry::{Rate, Regime};
+use crate::governance::{Change, Recovery};
+use crate::offence::Offence;
 use crate::signature::{Claim, PublicKey, Purpose, Signature, signed_bytes, verify_batch};
 use crate::time::{Date, Period};
 
 /// A signed transaction is at most this long: a C2SP log leaf of 65,535 bytes must hold it together
 /// with what it books.
 pub const TRANSACTION_BYTES_MAX: usize = 24 * 1024;
-/// An opening balance needs two signatures; four leaves room.
+/// An opening balance needs two signatures; four leaves room. A change of the validator set and a
+/// recovery may carry one of each validator, as far as the bytes allow.
 pub const SIGNATURES_MAX: usize = 4;
 /// Lines of an invoice or an opening balance; with the limit above, the leaf stays in bounds.
 pub const LINES_MAX: usize = 120;
@@ -413,6 +417,28 @@ pub enum Operation {
         /// Which; every earlier one must be closed.
         period: Period,
     },
+    /// Changes the validator set and ends the epoch.
+    ChangeValidators(Change),
+    /// Begins again with another validator set. Booked by a recovery block alone.
+    Recover(Recovery),
+    /// Records that a validator signed two votes that exclude each other.
+    ReportOffence(Offence),
+}
+
+impl Operation {
+    /// How many signatures a transaction with this operation may carry.
+    pub fn signatures_max(&self) -> usize {
+        match self {
+            Self::ChangeValidators(_) | Self::Recover(_) => VALIDATORS_MAX,
+            _ => SIGNATURES_MAX,
+        }
+    }
+
+    /// Whether another validator set is in force once a block with it is posted. It is then the last
+    /// transaction of its block.
+    pub fn ends_epoch(&self) -> bool {
+        matches!(self, Self::ChangeValidators(_) | Self::Recover(_))
+    }
 }
 
 /// What is signed: chain and purpose are added by [`signed_bytes`].
@@ -461,7 +487,7 @@ impl fmt::Debug for TransactionId {
 pub struct SignedTransaction {
     /// What was signed.
     pub transaction: Transaction,
-    /// One to [`SIGNATURES_MAX`], in strictly increasing order of key.
+    /// One to [`Operation::signatures_max`], in strictly increasing order of key.
     pub signatures: Vec<KeySignature>,
 }
 
@@ -472,12 +498,12 @@ pub enum TransactionError {
     #[error("transaction: {0}")]
     Codec(#[from] CodecError),
     /// The signature list breaks its form.
-    #[error(
-        "transaction carries {count} signatures; 1 to {SIGNATURES_MAX} in increasing order of key are read"
-    )]
+    #[error("transaction carries {count} signatures; 1 to {max} in increasing order of key are read")]
     SignatureList {
         /// How many there are.
         count: usize,
+        /// How many are read with its operation.
+        max: usize,
     },
     /// A signature does not hold for these bytes, key and chain.
     #[error(
@@ -498,12 +524,29 @@ impl SignedTransaction {
     /// [`TransactionError::Codec`] or [`TransactionError::SignatureList`].
     pub fn decode(bytes: &[u8]) -> Result<Self, TransactionError> {
         let signed: Self = codec::decode(bytes, TRANSACTION_BYTES_MAX)?;
-        let count = signed.signatures.len();
-        let ordered = signed.signatures.windows(2).all(|pair| pair[0].key < pair[1].key);
-        if !(1..=SIGNATURES_MAX).contains(&count) || !ordered {
-            return Err(TransactionError::SignatureList { count });
-        }
+        signed.check_signature_list()?;
         Ok(signed)
+    }
+
+    /// Checks length and form of a transaction that came inside of something else.
+    ///
+    /// # Errors
+    /// As [`SignedTransaction::decode`].
+    pub fn check_form(&self) -> Result<(), TransactionError> {
+        let actual = codec::encode(self).len();
+        if actual > TRANSACTION_BYTES_MAX {
+            return Err(CodecError::TooLong { actual, max: TRANSACTION_BYTES_MAX }.into());
+        }
+        self.check_signature_list()
+    }
+
+    fn check_signature_list(&self) -> Result<(), TransactionError> {
+        let (count, max) = (self.signatures.len(), self.transaction.operation.signatures_max());
+        let ordered = self.signatures.windows(2).all(|pair| pair[0].key < pair[1].key);
+        if (1..=max).contains(&count) && ordered {
+            return Ok(());
+        }
+        Err(TransactionError::SignatureList { count, max })
     }
 
     /// Checks every signature, one by one.

@@ -163,6 +163,16 @@ fn every_vector_decodes_by_the_layout_on_the_page() {
         let bytes = base64::engine::general_purpose::STANDARD.decode(extra).unwrap();
         layout.check("Extra", &Value::from(hex::encode(bytes)));
     }
+    let handoffs = read("handoffs.json");
+    layout.check("Ready", &handoffs["ready"]["ready"]);
+    for case in list(&handoffs["cases"]) {
+        list(&case["handoffs"]).iter().for_each(|handoff| layout.check("Handoff", handoff));
+    }
+    for case in list(&read("encodings.json")["holds"]) {
+        if case["type"] == "finalized-block" {
+            layout.check("FinalizedBlock", &case["bytes"]);
+        }
+    }
     for case in list(&read("state-proofs.json")) {
         layout.check("StateProofs", &case["proofs"]);
     }

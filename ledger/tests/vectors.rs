@@ -14,10 +14,13 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 use ledger::block::{Booked, Header, Leaf};
-use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
+use ledger::certificate::{Certificate, Statement, Validator, ValidatorSet, Vote};
 use ledger::checkpoint::Trust;
 use ledger::codec::{self, Decode, Encode};
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
+use ledger::governance::Ready;
+use ledger::handoff::Handoff;
 use ledger::postings::{ChainedPosting, posting_chain};
 use ledger::receipt::Receipt;
 use ledger::signature::{PublicKey, Signature};
@@ -85,6 +88,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
         ("tree.json".to_string(), text(make::tree_file())),
         ("state-proofs.json".to_string(), text(make::state_proofs_file())),
         ("receipts.json".to_string(), text(make::receipts_file())),
+        ("handoffs.json".to_string(), text(make::handoffs_file())),
     ];
     files.extend(make::log_files());
     for (name, _, _, receipt) in make::receipts() {
@@ -202,6 +206,8 @@ fn every_encoding_has_one_form_and_the_refused_ones_are_refused() {
             "leaf" => reads::<Leaf>(&bytes),
             "header" => reads::<Header>(&bytes),
             "vote" => reads::<Vote>(&bytes),
+            "handoff" => reads::<Handoff>(&bytes),
+            "finalized-block" => reads::<FinalizedBlock>(&bytes),
             "posting" => reads::<ChainedPosting>(&bytes),
             other => panic!("unknown type {other}"),
         }
@@ -242,6 +248,27 @@ fn every_proof_in_the_tree_holds_or_fails_as_written() {
         let verdict = verify_consistency(old, &old_root, new, &new_root, &path(case));
         assert_eq!(case["holds"], verdict.is_ok(), "{case}");
     }
+}
+
+#[test]
+fn every_handoff_leads_to_the_next_set_or_nowhere_as_written() {
+    let (genesis, _) = pinned();
+    let file = read("handoffs.json");
+    for case in list(&file["cases"]) {
+        let mut trust = genesis.clone();
+        let mut take = |value: &Value| -> bool {
+            let handoff = codec::decode::<Handoff>(&bytes(value), 1 << 16);
+            handoff.is_ok_and(|handoff| trust.extend(&handoff).is_ok())
+        };
+        let (last, before) = list(&case["handoffs"]).split_last().unwrap();
+        assert!(before.iter().all(&mut take), "{}", case["why"]);
+        assert_eq!(case["holds"], take(last), "{}", case["why"]);
+    }
+    let case = &file["ready"];
+    let validator: Validator = codec::decode(&bytes(&case["validator"]), 1 << 16).unwrap();
+    let ready: Ready = codec::decode(&bytes(&case["ready"]), 1 << 16).unwrap();
+    assert!(ready.holds(&digest(&case["chain"]), &validator));
+    assert!(validator.vote_key.verify(&bytes(&case["signed_bytes"]), &ready.signature));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! ```toml
 //! data_dir = "/var/lib/hovedbok"
 //! genesis = "genesis.bin"
-//! keys = "keys"
+//! keys = ["keys", "keys-2027"]
 //!
 //! [network]
 //! listen = ["/ip4/0.0.0.0/tcp/7100"]
@@ -13,12 +13,17 @@
 //! "stavanger.example/v1" = ["/dns4/hovedbok.stavanger.example/tcp/7100"]
 //! "2" = ["/ip4/192.0.2.7/tcp/7100"]
 //!
+//! [network.others]
+//! "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" = []
+//!
 //! [rpc]
 //! listen = "127.0.0.1:7180"
 //! ```
 //!
-//! Paths are taken from the file's own directory. A peer is named by its validator name or its index
-//! in the validator set.
+//! Paths are taken from the file's own directory. A peer is named by its validator name, or by its
+//! index in genesis, which stands for the name there. `others` admits nodes without a seat, followers
+//! and those that want to join, by their peer keys; with an address they are dialed too. Of several
+//! key files the node uses the one that has a seat in the epoch; with none it follows.
 //!
 //! Invariant: a [`Config`] that exists is within bounds; what the file says beyond the known settings
 //! is refused, because a misspelt setting is one that silently does not apply.
@@ -30,6 +35,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ledger::certificate::ValidatorSet;
+use ledger::digest::Digest;
+use ledger::signature::PublicKey;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::{Deserialize, Serialize};
@@ -38,6 +45,12 @@ use serde::{Deserialize, Serialize};
 const FILE_BYTES_MAX: u64 = 256 << 10;
 /// A peer behind two providers, over both versions of IP, has four.
 const ADDRESSES_MAX: usize = 8;
+/// Key files: the one in use, the one for the next term, and some to spare.
+const KEY_FILES_MAX: usize = 8;
+/// Followers and joiners that one node admits; each may hold open streams and queues.
+const OTHERS_MAX: usize = 256;
+/// A validator set changes, so names of those not yet seated may stand here.
+const PEERS_MAX: usize = 2 * ledger::certificate::VALIDATORS_MAX;
 
 /// Settings that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -83,21 +96,31 @@ pub enum ConfigError {
         /// The address.
         address: Multiaddr,
     },
-    /// A peer that is no validator.
+    /// An index that no validator of genesis has.
     #[error(
-        "network.peers names {name:?}, which is neither a validator's name nor an index below {validators}"
+        "network.peers names {name:?}, and genesis has {validators} validators; write the validator's name"
     )]
     UnknownPeer {
         /// The name.
         name: String,
-        /// Validators in the set.
+        /// Validators in genesis.
         validators: usize,
     },
     /// A peer that stands twice.
-    #[error("network.peers names validator {index} twice, by name and by index; keep one")]
+    #[error("network.peers names validator {name} twice, by name and by index; keep one")]
     TwicePeer {
-        /// Its index.
-        index: usize,
+        /// Its name.
+        name: String,
+    },
+    /// A peer key that is none.
+    #[error(
+        "network.others names {name:?}, which is no peer key: {reason}; copy the peer_key that keygen printed"
+    )]
+    PeerKey {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -109,8 +132,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The genesis file of the chain.
     pub genesis: PathBuf,
-    /// The key file; a follower has none.
-    pub keys: Option<PathBuf>,
+    /// The key files, one at least. Written as one path or as a list.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub keys: Vec<PathBuf>,
     /// Links to other validators.
     pub network: NetworkSettings,
     /// What clients reach.
@@ -131,9 +155,35 @@ pub struct NetworkSettings {
     /// Where to listen for them; port 0 takes a free one.
     #[serde(default = "default_listen")]
     pub listen: Vec<Multiaddr>,
-    /// Where they listen, by validator name or index. One that is left out must dial us.
+    /// Where they listen, by validator name or index in genesis. One that is left out must dial us.
     #[serde(default)]
     pub peers: BTreeMap<String, Vec<Multiaddr>>,
+    /// Who else is admitted, by peer key in hex, and where it listens if we are to dial it.
+    #[serde(default)]
+    pub others: BTreeMap<String, Vec<Multiaddr>>,
+}
+
+/// Where peers listen, whoever holds a seat at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Of validators, by name.
+    pub validators: BTreeMap<String, Vec<Multiaddr>>,
+    /// Of those admitted without a seat, by peer key; empty for those that dial us.
+    pub others: BTreeMap<PublicKey, Vec<Multiaddr>>,
+}
+
+/// One path, or a list of them.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a path or a list of paths")]
+    enum Paths {
+        One(PathBuf),
+        Many(Vec<PathBuf>),
+    }
+    Ok(match Paths::deserialize(deserializer)? {
+        Paths::One(path) => vec![path],
+        Paths::Many(paths) => paths,
+    })
 }
 
 /// What clients reach.
@@ -240,8 +290,16 @@ impl Config {
         for address in &self.network.listen {
             check_address("network.listen", address)?;
         }
-        for (name, addresses) in &self.network.peers {
-            let setting = format!("network.peers.{name:?}");
+        let count = |setting, count: usize, max: usize| match u64::try_from(count) {
+            Ok(value) if count > max => Err(ConfigError::Bounds { setting, value, min: 0, max: max as u64 }),
+            _ => Ok(()),
+        };
+        count("number of key files in keys", self.keys.len(), KEY_FILES_MAX)?;
+        count("number of network.peers", self.network.peers.len(), PEERS_MAX)?;
+        count("number of network.others", self.network.others.len(), OTHERS_MAX)?;
+        let peers = self.network.peers.iter().map(|peer| ("peers", peer));
+        for (table, (name, addresses)) in peers.chain(self.network.others.iter().map(|o| ("others", o))) {
+            let setting = format!("network.{table}.{name:?}");
             if addresses.len() > ADDRESSES_MAX {
                 let count = addresses.len();
                 return Err(ConfigError::Conflict(format!(
@@ -292,22 +350,36 @@ impl Config {
         Ok(())
     }
 
-    /// Addresses of each validator, by index; empty for those that the file leaves out.
+    /// Where peers listen. A number among `network.peers` stands for the name that the seat has in
+    /// genesis, because seats get other numbers when the validator set changes.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownPeer`], [`ConfigError::TwicePeer`].
-    pub fn peer_addresses(&self, set: &ValidatorSet) -> Result<Vec<Vec<Multiaddr>>, ConfigError> {
-        let mut all: Vec<Option<Vec<Multiaddr>>> = vec![None; set.len()];
+    /// [`ConfigError::UnknownPeer`], [`ConfigError::TwicePeer`], [`ConfigError::PeerKey`].
+    pub fn addresses(&self, genesis: &ValidatorSet) -> Result<Addresses, ConfigError> {
+        let mut all = Addresses::default();
         for (name, addresses) in &self.network.peers {
-            let named = set.validators.iter().position(|validator| validator.name.as_str() == name);
-            let index = named.or_else(|| name.parse().ok().filter(|index| *index < set.len()));
-            let index = index
-                .ok_or_else(|| ConfigError::UnknownPeer { name: name.clone(), validators: set.len() })?;
-            if all[index].replace(addresses.clone()).is_some() {
-                return Err(ConfigError::TwicePeer { index });
+            let name = match name.parse::<usize>() {
+                Err(_) => name.clone(),
+                Ok(index) => match genesis.validators.get(index) {
+                    Some(validator) => validator.name.as_str().to_string(),
+                    None => {
+                        let (name, validators) = (name.clone(), genesis.len());
+                        return Err(ConfigError::UnknownPeer { name, validators });
+                    }
+                },
+            };
+            if all.validators.insert(name.clone(), addresses.clone()).is_some() {
+                return Err(ConfigError::TwicePeer { name });
             }
         }
-        Ok(all.into_iter().map(Option::unwrap_or_default).collect())
+        for (name, addresses) in &self.network.others {
+            let refuse = |reason: String| ConfigError::PeerKey { name: name.clone(), reason };
+            let key = Digest::from_hex(name).map(|key| PublicKey(key.0));
+            let key = key.ok_or_else(|| refuse("it needs 64 lower-case hex digits".into()))?;
+            key.check_registrable().map_err(|error| refuse(error.to_string()))?;
+            all.others.insert(key, addresses.clone());
+        }
+        Ok(all)
     }
 }
 
@@ -347,7 +419,7 @@ mod tests {
     fn the_least_file_has_sound_defaults_and_paths_beside_it() {
         let config = parse(LEAST).unwrap();
         assert_eq!(config.data_dir, Path::new("/etc/hovedbok/data"));
-        assert_eq!(config.keys, None);
+        assert!(config.keys.is_empty());
         assert_eq!(config.network.listen[0].to_string(), "/ip4/0.0.0.0/tcp/7100");
         assert_eq!(config.rpc.listen.to_string(), "127.0.0.1:7180");
         assert_eq!(config.timing, Timing::default());
@@ -386,26 +458,60 @@ mod tests {
     }
 
     #[test]
-    fn peers_are_named_by_name_or_index_once() {
+    fn several_key_files_lie_beside_the_file_and_one_may_stand_alone() {
+        let one = parse(&format!("keys = \"keys\"\n{LEAST}")).unwrap();
+        assert_eq!(one.keys, [Path::new("/etc/hovedbok/keys")]);
+        let two = parse(&format!("keys = [\"keys\", \"/srv/keys-2027\"]\n{LEAST}")).unwrap();
+        assert_eq!(two.keys, [Path::new("/etc/hovedbok/keys"), Path::new("/srv/keys-2027")]);
+        assert!(parse(&format!("keys = 7\n{LEAST}")).unwrap_err().to_string().contains("path"));
+        let many = vec!["\"k\""; 9].join(",");
+        let refused = parse(&format!("keys = [{many}]\n{LEAST}")).unwrap_err().to_string();
+        assert_eq!(refused, "number of key files in keys = 9; set it between 0 and 8");
+    }
+
+    fn genesis() -> ValidatorSet {
         let validator = |index: u8| Validator {
             entity: OrgNumber::new(964_965_226).unwrap(),
             name: Name::new(format!("v{index}.example/v1")).unwrap(),
             vote_key: PublicKey([index; 32]),
             cosign_key: PublicKey([index; 32]),
             peer_key: PublicKey([index; 32]),
+            governance_key: PublicKey([index; 32]),
         };
-        let set = ValidatorSet { epoch: Epoch(0), validators: (0..4).map(validator).collect() };
+        ValidatorSet { epoch: Epoch(0), validators: (0..4).map(validator).collect() }
+    }
+
+    #[test]
+    fn peers_are_named_by_name_or_by_index_in_genesis_once() {
         let with =
-            |peers: &str| parse(&format!("{LEAST}[network.peers]\n{peers}")).unwrap().peer_addresses(&set);
+            |peers: &str| parse(&format!("{LEAST}[network.peers]\n{peers}")).unwrap().addresses(&genesis());
         let addresses =
-            with("\"v1.example/v1\" = [\"/ip4/10.0.0.1/tcp/1\"]\n\"3\" = [\"/dns4/b.example/tcp/2\"]\n");
-        let addresses: Vec<_> = addresses.unwrap().iter().map(Vec::len).collect();
-        assert_eq!(addresses, [0, 1, 0, 1]);
+            with("\"v9.example/v1\" = [\"/ip4/10.0.0.1/tcp/1\"]\n\"3\" = [\"/dns4/b.example/tcp/2\"]\n");
+        let names: Vec<_> = addresses.unwrap().validators.into_keys().collect();
+        assert_eq!(names, ["v3.example/v1", "v9.example/v1"], "one that has no seat yet may stand there");
         let unknown = with("\"4\" = []\n").unwrap_err().to_string();
         assert_eq!(
             unknown,
-            "network.peers names \"4\", which is neither a validator's name nor an index below 4"
+            "network.peers names \"4\", and genesis has 4 validators; write the validator's name"
         );
-        assert!(matches!(with("\"v2.example/v1\" = []\n2 = []\n"), Err(ConfigError::TwicePeer { index: 2 })));
+        let twice = with("\"v2.example/v1\" = []\n2 = []\n").unwrap_err().to_string();
+        assert_eq!(
+            twice,
+            "network.peers names validator v2.example/v1 twice, by name and by index; keep one"
+        );
+    }
+
+    #[test]
+    fn others_are_named_by_a_peer_key_that_can_be_one() {
+        let with = |key: &str| {
+            parse(&format!("{LEAST}[network.others]\n\"{key}\" = [\"/ip4/10.0.0.1/tcp/1\"]\n"))
+                .unwrap()
+                .addresses(&genesis())
+        };
+        let good = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        assert_eq!(with(good).unwrap().others.len(), 1);
+        assert!(with("v5.example/v1").unwrap_err().to_string().contains("64 lower-case hex digits"));
+        assert!(matches!(with(&"00".repeat(32)), Err(ConfigError::PeerKey { .. })));
+        assert!(refusal("[network.others]\n\"00\" = [\"/tcp/1\"]\n").starts_with("network.others"));
     }
 }

@@ -5,13 +5,15 @@
 //! stands behind one. It leaves out signing (`keys`) and the text forms (`ledger::checkpoint`).
 //!
 //! Invariant: a checkpoint is called certified only if it is our own ledger's, and q distinct
-//! validators cosigned it.
+//! validators of the epoch that its size lies in cosigned it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ledger::checkpoint::{self, CertifiedCheckpoint, Checkpoint, Trust};
 use ledger::codec::{Decode, Encode};
 use ledger::digest::Digest;
+use ledger::handoff::{Handoff, HandoffError};
 
 /// Checkpoints that cosignatures are gathered for at once: the newest; blocks in flight are few.
 const CHECKPOINTS_MAX: usize = 128;
@@ -54,7 +56,8 @@ impl Certified {
 
 /// Gathers cosignatures.
 pub struct Cosigning {
-    trust: Trust,
+    // Shared with whoever asks: it grows with every epoch.
+    trust: Arc<Trust>,
     gathered: BTreeMap<u64, BTreeMap<u16, Cosignature>>,
     // Our own log's root at the sizes that still gather.
     ours: BTreeMap<u64, Digest>,
@@ -64,7 +67,25 @@ pub struct Cosigning {
 impl Cosigning {
     /// Starts from the checkpoint that was certified last, if any is known.
     pub fn new(trust: Trust, certified: Option<Certified>) -> Self {
-        Self { trust, gathered: BTreeMap::new(), ours: BTreeMap::new(), certified }
+        Self { trust: Arc::new(trust), gathered: BTreeMap::new(), ours: BTreeMap::new(), certified }
+    }
+
+    /// Who validated when.
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    /// Another set vouches for checkpoints of more leaves than the log has now; the set before goes on
+    /// vouching for the last of its own.
+    ///
+    /// # Errors
+    /// [`HandoffError`], which is a broken invariant when the handoff is of our own chain.
+    pub fn hand_over(&mut self, handoff: &Handoff) -> Result<(), HandoffError> {
+        Arc::make_mut(&mut self.trust).extend(handoff)?;
+        // What came early was judged by the set before.
+        let starts = self.trust.newest().starts();
+        self.gathered.retain(|size, _| *size <= starts);
+        Ok(())
     }
 
     /// The newest certified checkpoint.
@@ -114,7 +135,7 @@ impl Cosigning {
             return false;
         };
         let agreeing: Vec<_> = signers.values().filter(|c| c.root == root).map(|c| c.by).collect();
-        if agreeing.len() < self.trust.validators().quorum() || size <= self.certified_size() {
+        if agreeing.len() < self.trust.term(size).validators().quorum() || size <= self.certified_size() {
             return false;
         }
         self.certified = Some(Certified { size, root, cosignatures: agreeing });

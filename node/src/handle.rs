@@ -61,10 +61,8 @@ pub enum Busy {
 pub struct Identity {
     /// Canonical bytes of genesis.
     pub genesis: Vec<u8>,
-    /// What genesis says: origin, validators and their keys.
+    /// What genesis says: origin, and the first validators. Later ones are the validator's to tell.
     pub trust: Trust,
-    /// Our index among them, unless we follow.
-    pub me: Option<u16>,
 }
 
 /// See the module. Cheap to clone.

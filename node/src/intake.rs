@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use consensus::event::{Justification, Message};
 use ledger::block::{Block, BodyError, VerifiedBlock};
-use ledger::certificate::{FinalizedBlock, Vote};
+use ledger::certificate::Vote;
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::transaction::{SignedTransaction, TransactionError, VerifiedTransaction};
 
 use crate::validator::{Event, SyncedBlock};
@@ -181,8 +182,8 @@ impl Intake {
         blocks
             .into_iter()
             .map_while(|finalized| {
-                let FinalizedBlock { block, notarization, skips, finalization } = finalized;
-                Some(SyncedBlock { block: self.block(block).ok()?, notarization, skips, finalization })
+                let FinalizedBlock { block, finality } = finalized;
+                Some(SyncedBlock { block: self.block(block).ok()?, finality })
             })
             .collect()
     }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ledger::block::{Epoch, View};
+use ledger::block::View;
 use ledger::books::{Ledger, Staged};
-use ledger::certificate::FinalizedBlock;
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::tiles;
 use ledger::transaction::TransactionId;
 use ledger::tree::{Frontier, leaf_hash};
@@ -22,7 +22,6 @@ const VIEWS_KEPT: u64 = 64;
 /// See the module.
 pub struct Keeper {
     store: Arc<Store>,
-    epoch: Epoch,
     frontier: Frontier,
     // The right edge: of each level, the tile that is not full yet.
     edge: BTreeMap<u8, TileRow>,
@@ -35,13 +34,8 @@ impl Keeper {
     /// # Errors
     /// [`StoreError`].
     pub fn open(store: Arc<Store>, ledger: &Ledger) -> Result<Self, StoreError> {
-        let mut keeper = Self {
-            epoch: ledger.validators().epoch,
-            frontier: Frontier::new(),
-            edge: BTreeMap::new(),
-            watermark: store.watermark()?,
-            store,
-        };
+        let mut keeper =
+            Self { frontier: Frontier::new(), edge: BTreeMap::new(), watermark: store.watermark()?, store };
         if keeper.store.head()?.is_none() && keeper.store.tile(0, 0)?.is_none() {
             let mut batch = keeper.store.batch();
             batch.leaves(ledger::block::LeafIndex(0), ledger.genesis_leaves());
@@ -96,7 +90,7 @@ impl Keeper {
         let mut urgent = false;
         for action in actions {
             match action {
-                Action::PersistVote(statement) => batch.vote(self.epoch, statement)?,
+                Action::PersistVote { epoch, statement } => batch.vote(*epoch, statement)?,
                 Action::PersistBlock(block) => batch.block(block),
                 Action::PersistCertificate(certificate) => {
                     batch.certificate(certificate);
@@ -108,11 +102,13 @@ impl Keeper {
                 }
                 Action::PersistFinalized { staged, proof } => {
                     self.posted(batch, staged, proof);
-                    let floor = staged.header().view.0.saturating_sub(VIEWS_KEPT);
-                    batch.prune(self.epoch, View(floor))?;
+                    // The first block of an epoch lets go of all that was said in the one before.
+                    let header = staged.header();
+                    let floor = header.view.0.saturating_sub(VIEWS_KEPT);
+                    batch.prune(header.epoch, View(floor))?;
                 }
                 Action::PersistEvidence(evidence) => batch.evidence(&evidence.first, &evidence.second),
-                Action::Cosign { size, root } if self.may_cosign(*size, root) => {
+                Action::Cosign { size, root, .. } if self.may_cosign(*size, root) => {
                     self.watermark = Some((*size, *root));
                     batch.watermark(*size, root);
                 }

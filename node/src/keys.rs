@@ -1,4 +1,4 @@
-//! A validator's three keys and the file they are kept in.
+//! The three keys that a validator's node works with, and the file they are kept in.
 //!
 //! One key votes, one cosigns checkpoints, one names the node on the network; none serves two
 //! purposes. The file is text, so that it can be copied by hand:
@@ -13,7 +13,8 @@
 //! Each is the 32-byte seed of an Ed25519 key (RFC 8032). Whoever reads the file can vote for its
 //! owner, so it is made for its owner's eyes only, and refused when others can read it.
 //!
-//! It leaves out what may be signed: a vote must be durable and not contradict an earlier one
+//! The fourth, its governance key, is in a file of its own that no node reads. It leaves out what may be
+//! signed: a vote must be durable and not contradict an earlier one
 //! (`store`), a checkpoint must not fall behind the watermark.
 //!
 //! Invariant: seeds are wiped from memory when the keys are dropped, and are never shown.
@@ -31,6 +32,8 @@ use ledger::checkpoint::{Checkpoint, Cosignature};
 use ledger::digest::Digest;
 use ledger::signature::{PublicKey, Signature};
 use zeroize::Zeroizing;
+
+use crate::watermark::{Watermark, WatermarkError};
 
 const FIRST_LINE: &str = "hovedbok-keys v1";
 /// The file has 230 bytes; the rest is room for blank lines and comments.
@@ -80,9 +83,34 @@ pub enum KeysError {
         /// The other.
         second: &'static str,
     },
+    /// The signer's memory beside it cannot be made.
+    #[error(transparent)]
+    Watermark(WatermarkError),
     /// The system gave no randomness.
     #[error("no randomness from the system: {0}; try again")]
     Randomness(getrandom::Error),
+}
+
+/// Writes a new signing key of a person, in the form that the client reads, and returns its public
+/// half. An existing file is never replaced. So a validator's governance key is made, which no node
+/// reads: it belongs on a machine of its own.
+///
+/// # Errors
+/// [`KeysError::Randomness`], [`KeysError::File`].
+pub fn write_signing_key(path: &Path) -> Result<PublicKey, KeysError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(KeysError::Randomness)?;
+    let public = PublicKey(SigningKey::from_bytes(&seed).verifying_key().to_bytes());
+    let mut secret = Zeroizing::new([0u8; 64]);
+    hex::encode_to_slice(*seed, &mut *secret).expect("64 digits hold 32 bytes");
+    let file_error = |source| KeysError::File { path: path.to_path_buf(), source };
+    let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = open.map_err(file_error)?;
+    let written = write!(file, "hovedbok signing key v1\npublic {public}\nsecret ")
+        .and_then(|()| file.write_all(&*secret))
+        .and_then(|()| file.write_all(b"\n"));
+    written.and_then(|()| file.sync_all()).map_err(file_error)?;
+    Ok(public)
 }
 
 /// The keys of one validator.
@@ -128,7 +156,8 @@ impl Keys {
         Self::parse(&text, path)
     }
 
-    /// Writes a new key file that only its owner can read. An existing file is never replaced.
+    /// Writes a new key file that only its owner can read, and beside it the signer's memory, which says
+    /// that these keys signed nothing yet. An existing file is never replaced.
     ///
     /// # Errors
     /// [`KeysError::File`].
@@ -137,7 +166,8 @@ impl Keys {
         let text = self.to_text();
         let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let mut file = open.map_err(file_error)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
+        Watermark::found(path, self.vote_key()).map_err(KeysError::Watermark)
     }
 
     /// Verifies our votes.
@@ -159,6 +189,11 @@ impl Keys {
     /// in a crash may be contradicted, and counts as a fault (rule C4).
     pub fn sign_vote(&self, statement: &Statement, chain: &Digest, epoch: Epoch) -> Signature {
         Signature(self.vote.sign(&statement.signed_bytes(chain, epoch)).to_bytes())
+    }
+
+    /// Signs the transaction that reports an offence, by its signed bytes.
+    pub fn sign_report(&self, transaction: &[u8]) -> Signature {
+        Signature(self.vote.sign(transaction).to_bytes())
     }
 
     /// Cosigns a checkpoint as validator `signer`, at `time_s` seconds since 1970. The caller has made

@@ -1,19 +1,16 @@
-//! A network on one machine: a genesis, keys and configurations for n validators, each then run as
-//! a process of its own on the loopback address. For trying things out, for the demo and for tests.
+//! A network on one machine: a genesis, keys and configurations for n validators, and followers if
+//! wanted, each then run as a process of its own on the loopback address. For trying things out, for the demo and for tests.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
-use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 
-use crate::keys::{Keys, KeysError};
+use crate::keys::{Keys, KeysError, write_signing_key};
 use crate::plan::{Plan, PlanError, PlannedEntity, PlannedKey, PlannedValidator};
 use crate::run;
 
@@ -26,6 +23,10 @@ const OPERATORS: [(&str, &str, &str, &str, u16); 4] = [
 ];
 /// First month of the municipalities' books.
 const BOOKS_FROM: &str = "2026-01";
+/// Below four validators no fault can be borne.
+const NODES_MIN: usize = 4;
+/// More processes than this wait for one another on a small machine.
+const NODES_MAX: usize = 31;
 /// A validator that is not ready by then will not be.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -50,10 +51,14 @@ pub enum LocalnetError {
     #[error("plan: {0}")]
     Toml(#[from] toml::ser::Error),
     /// Too few or too many.
-    #[error("{count} validators; a local network has 4 to 31")]
+    #[error(
+        "{validators} validators and {followers} followers; a local network has {NODES_MIN} validators or more, and {NODES_MAX} nodes at most"
+    )]
     Size {
-        /// How many were asked for.
-        count: usize,
+        /// How many validators were asked for.
+        validators: usize,
+        /// How many followers.
+        followers: usize,
     },
     /// A validator ended or kept silent.
     #[error("validator {index} is not ready; its log is {}", log.display())]
@@ -70,21 +75,42 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> LocalnetError 
     move |source| LocalnetError::Io { what, source }
 }
 
-/// Writes genesis, keys and configurations into a folder, unless a network stands there already.
+/// How large a local network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Validators of genesis.
+    pub validators: usize,
+    /// Nodes after them that follow, with keys of their own and admitted by all, so that they may join.
+    pub followers: usize,
+}
+
+impl From<usize> for Size {
+    /// So many validators, and no followers.
+    fn from(validators: usize) -> Self {
+        Self { validators, followers: 0 }
+    }
+}
+
+/// Writes genesis, keys and configurations into a folder, unless a network stands there already. Node
+/// i lies in `node-i`: its configuration, its keys, its governance key, and in `validator.toml` what
+/// others must know of it to seat it.
 ///
 /// # Errors
 /// [`LocalnetError`].
-pub fn lay_out(folder: &Path, validators: usize, rpc_base_port: u16) -> Result<(), LocalnetError> {
+pub fn lay_out(folder: &Path, size: impl Into<Size>, rpc_base_port: u16) -> Result<(), LocalnetError> {
     if folder.join("genesis.bin").exists() {
         return Ok(());
     }
-    if !(4..=31).contains(&validators) {
-        return Err(LocalnetError::Size { count: validators });
+    let Size { validators, followers } = size.into();
+    let count = validators.saturating_add(followers);
+    if validators < NODES_MIN || count > NODES_MAX {
+        return Err(LocalnetError::Size { validators, followers });
     }
     let make = |path: &Path| fs::create_dir_all(path).map_err(io_error(path.display().to_string()));
     make(&folder.join("keys"))?;
-    let operators = operators(validators);
-    let governance = folder.join("keys/governance.key");
+    let operators = operators(count);
+    // Who registers entities and keys; no validator's governance key.
+    let registrar = folder.join("keys/governance.key");
     let mut plan = Plan {
         name: "hovedbok.example".into(),
         time_ms: run::now().0,
@@ -93,7 +119,7 @@ pub fn lay_out(folder: &Path, validators: usize, rpc_base_port: u16) -> Result<(
         validator: Vec::new(),
         entity: operators.iter().map(|(_, entity)| entity.clone()).collect(),
         key: vec![PlannedKey {
-            key: write_key(&governance)?,
+            key: write_signing_key(&registrar)?.to_string(),
             entity: OPERATORS[0].0.into(),
             holder: 1,
             roles: vec!["register".into()],
@@ -109,34 +135,50 @@ pub fn lay_out(folder: &Path, validators: usize, rpc_base_port: u16) -> Result<(
         held.push(listener);
         Ok(port)
     };
-    let ports: Vec<u16> = (0..validators).map(|_| free_port()).collect::<Result<_, _>>()?;
+    let ports: Vec<u16> = (0..count).map(|_| free_port()).collect::<Result<_, _>>()?;
+    let mut seats = Vec::new();
     for (index, (label, entity)) in operators.iter().enumerate() {
         let place = folder.join(format!("node-{index}"));
         make(&place)?;
         let keys = Keys::generate()?;
         keys.save(&place.join("keys.toml"))?;
-        plan.validator.push(PlannedValidator {
+        let planned = PlannedValidator {
             entity: entity.number.clone(),
             name: format!("{label}.hovedbok.example/v1"),
             vote_key: keys.vote_key().to_string(),
             cosign_key: keys.cosign_key().to_string(),
             peer_key: keys.peer_key().to_string(),
-        });
+            governance_key: write_signing_key(&place.join("governance.key"))?.to_string(),
+        };
+        let path = place.join("validator.toml");
+        fs::write(&path, toml::to_string(&planned)?).map_err(io_error(path.display().to_string()))?;
+        seats.push(planned);
+    }
+    for (index, (_, entity)) in operators.iter().enumerate() {
         let rpc = if rpc_base_port == 0 { free_port()? } else { rpc_base_port + index as u16 };
+        let kind = if index < validators { "Validator" } else { "Follower" };
         let mut config = format!(
-            "# Validator {index}: {}\ndata_dir = \"data\"\ngenesis = \"../genesis.bin\"\nkeys = \"keys.toml\"\n\n\
+            "# {kind} {index}: {}\ndata_dir = \"data\"\ngenesis = \"../genesis.bin\"\nkeys = [\"keys.toml\"]\n\n\
              [rpc]\nlisten = \"127.0.0.1:{rpc}\"\n\n\
              # Loopback needs no patience: a silent leader is passed over within a second.\n\
              [timing]\ndelta_ms = 250\nblock_interval_ms = 50\n\n\
              [network]\nlisten = [\"/ip4/127.0.0.1/tcp/{}\"]\n\n[network.peers]\n",
             entity.name, ports[index]
         );
-        for (peer, port) in ports.iter().enumerate().filter(|(peer, _)| *peer != index) {
-            config.push_str(&format!("{peer} = [\"/ip4/127.0.0.1/tcp/{port}\"]\n"));
+        for (peer, (seat, port)) in seats.iter().zip(&ports).enumerate() {
+            if peer == validators {
+                config.push_str("\n[network.others]\n");
+            }
+            if peer != index {
+                let name = if peer < validators { &seat.name } else { &seat.peer_key };
+                config.push_str(&format!("\"{name}\" = [\"/ip4/127.0.0.1/tcp/{port}\"]\n"));
+            }
         }
-        let path = place.join("node.toml");
+        let path = folder.join(format!("node-{index}/node.toml"));
         fs::write(&path, config).map_err(io_error(path.display().to_string()))?;
     }
+    seats.truncate(validators);
+    plan.validator = seats;
     let text = toml::to_string(&plan)?;
     fs::write(folder.join("plan.toml"), text).map_err(io_error("plan.toml"))?;
     // Last: a folder without genesis is laid out anew.
@@ -164,19 +206,6 @@ fn operators(count: usize) -> Vec<(String, PlannedEntity)> {
             (format!("kommune{n}"), entity)
         });
     named.chain(others).take(count).collect()
-}
-
-/// Writes a person's key file, as the client reads it, and returns the public key in hex.
-fn write_key(path: &Path) -> Result<String, LocalnetError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(KeysError::Randomness)?;
-    let public = Digest(SigningKey::from_bytes(&seed).verifying_key().to_bytes()).to_hex();
-    let secret = Digest(seed).to_hex();
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| writeln!(file, "hovedbok signing key v1\npublic {public}\nsecret {secret}"))
-        .map_err(io_error(path.display().to_string()))?;
-    Ok(public)
 }
 
 /// Validators that run as processes. Dropping it ends them.

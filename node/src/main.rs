@@ -1,15 +1,20 @@
-//! `hovedbok-node`: makes keys and genesis, runs a validator, or a whole network on one machine.
+//! `hovedbok-node`: makes keys and genesis, runs a node, or a whole network on one machine, and begins
+//! again from a signed recovery.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use node::config::Config;
-use node::keys::Keys;
-use node::localnet::{self, Localnet};
+use node::halt;
+use node::keys::{Keys, write_signing_key};
+use node::localnet::{self, Localnet, Size};
 use node::plan::Plan;
+use node::recovery;
 use node::service;
+use node::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -23,10 +28,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes the three keys of a validator and prints their public halves for the plan of genesis.
+    /// Makes the keys of a validator and prints their public halves, for the plan of genesis or for
+    /// joining.
     Keygen {
-        /// The file to write; never overwritten, readable by its owner only.
+        /// The file to write the node's three keys to; never overwritten, readable by its owner only.
         file: PathBuf,
+        /// Where the governance key goes, which no node needs: move it to a safe place. FILE.governance
+        /// if left out.
+        #[arg(long)]
+        governance: Option<PathBuf>,
     },
     /// Makes the genesis file from a plan and prints the chain's identity.
     Init {
@@ -36,7 +46,7 @@ enum Command {
         #[arg(long, default_value = "genesis.bin")]
         out: PathBuf,
     },
-    /// Runs one validator until it is told to stop (SIGTERM, SIGINT).
+    /// Runs one node until it is told to stop (SIGTERM, SIGINT).
     Run {
         /// Its configuration (TOML).
         #[arg(long)]
@@ -45,14 +55,26 @@ enum Command {
         #[arg(long)]
         until_stdin_closes: bool,
     },
+    /// Begins again from a recovery that a quorum of governance keys signed. The node must be stopped.
+    Recover {
+        /// Its configuration (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// The signed recovery, as `hovedbok recover sign` wrote it, or its canonical bytes.
+        #[arg(long)]
+        transaction: PathBuf,
+    },
     /// Lays out and runs a network of validators on this machine, each a process of its own.
     Localnet {
         /// Where genesis, keys, configurations and data lie; laid out if nothing is there.
         #[arg(long)]
         dir: PathBuf,
-        /// How many validators.
+        /// How many validators genesis names.
         #[arg(long, default_value_t = 4)]
         validators: usize,
+        /// How many more nodes follow, with keys of their own, so that they may join.
+        #[arg(long, default_value_t = 0)]
+        followers: usize,
         /// Clients reach validator i at this port + i; 0 takes free ports.
         #[arg(long, default_value_t = 0)]
         rpc_base_port: u16,
@@ -70,11 +92,12 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,libp2p=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let done = match arguments.command {
-        Command::Keygen { file } => keygen(&file),
+        Command::Keygen { file, governance } => keygen(&file, governance),
         Command::Init { plan, out } => init(&plan, &out),
         Command::Run { config, until_stdin_closes } => run(&config, until_stdin_closes),
-        Command::Localnet { dir, validators, rpc_base_port, init_only } => {
-            local(&dir, validators, rpc_base_port, init_only)
+        Command::Recover { config, transaction } => recover(&config, &transaction),
+        Command::Localnet { dir, validators, followers, rpc_base_port, init_only } => {
+            local(&dir, Size { validators, followers }, rpc_base_port, init_only)
         }
     };
     match done {
@@ -86,12 +109,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn keygen(file: &Path) -> Result<(), AnyError> {
+fn keygen(file: &Path, governance: Option<PathBuf>) -> Result<(), AnyError> {
+    let governance = governance.unwrap_or_else(|| {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".governance");
+        beside.into()
+    });
     let keys = Keys::generate()?;
     keys.save(file)?;
+    let governance_key = write_signing_key(&governance)?;
     println!("vote_key = \"{}\"", keys.vote_key());
     println!("cosign_key = \"{}\"", keys.cosign_key());
     println!("peer_key = \"{}\"", keys.peer_key());
+    println!("governance_key = \"{governance_key}\"");
+    eprintln!("the governance key is in {}: move it to a safe place off this machine", governance.display());
     Ok(())
 }
 
@@ -100,6 +131,32 @@ fn init(plan: &Path, out: &Path) -> Result<(), AnyError> {
     std::fs::write(out, genesis.encode())?;
     println!("chain  {}", genesis.hash());
     println!("origin {}", genesis.origin());
+    Ok(())
+}
+
+fn recover(config: &Path, transaction: &Path) -> Result<(), AnyError> {
+    let config = Config::load(config)?;
+    let genesis = service::read_genesis(&config.genesis)?;
+    let signed = recovery::read(&std::fs::read(transaction)?)?;
+    let store = Arc::new(Store::open(&config.data_dir, &genesis.hash())?);
+    let applied = recovery::apply(&genesis, &store, signed)?;
+    println!("epoch {} begins after the recovery block at height {}", applied.epoch, applied.height);
+    println!("discarded: {} blocks that no finalization covers", applied.discarded.len());
+    for block in applied.discarded {
+        println!(
+            "  height {} of view {}: {} transactions",
+            block.height,
+            block.view,
+            block.transactions.len()
+        );
+        for transaction in block.transactions {
+            println!("    {transaction}");
+        }
+    }
+    if halt::read(&config.data_dir)?.is_some() {
+        let file = config.data_dir.join(halt::PROOF_FILE);
+        println!("the node stays stopped until you remove {}", file.display());
+    }
     Ok(())
 }
 
@@ -140,8 +197,8 @@ async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
     }
 }
 
-fn local(dir: &Path, validators: usize, rpc_base_port: u16, init_only: bool) -> Result<(), AnyError> {
-    localnet::lay_out(dir, validators, rpc_base_port)?;
+fn local(dir: &Path, size: Size, rpc_base_port: u16, init_only: bool) -> Result<(), AnyError> {
+    localnet::lay_out(dir, size, rpc_base_port)?;
     if init_only {
         return Ok(());
     }

@@ -32,9 +32,10 @@ use std::time::Duration;
 
 use consensus::event::Message;
 use ledger::block::{BLOCK_BYTES_MAX, Block, BlockHash, HEADER_BYTES_MAX, Height};
-use ledger::certificate::FinalizedBlock;
+use ledger::certificate::VALIDATORS_MAX;
 use ledger::codec::ENCODED_BYTES_MAX;
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::signature::PublicKey;
 use ledger::transaction::TRANSACTION_BYTES_MAX;
 use libp2p::Multiaddr;
@@ -99,16 +100,20 @@ pub const OFFENCES_MAX: u32 = 3;
 /// Long enough that a broken peer costs nothing, short enough that a mended one is missed by nobody.
 pub const CUT_OFF: Duration = Duration::from_secs(30);
 
-/// The longest frame of a committee of `members` that is not a proposal.
-pub const fn frame_bytes_max(members: usize) -> usize {
+/// The longest frame that is not a proposal. Not by the size of our own epoch's committee: a peer in a
+/// later epoch, which we have yet to hear of, may have a larger one.
+pub const FRAME_BYTES_MAX: usize = frame_bytes_max(VALIDATORS_MAX);
+/// The longest proposal, likewise.
+pub const PROPOSAL_BYTES_MAX: usize = proposal_bytes_max(VALIDATORS_MAX);
+
+const fn frame_bytes_max(members: usize) -> usize {
     // A status carries two certificates and some counters; a cosignature has 114 bytes.
     let status = 256 + 2 * certificate_bytes_max(members);
     let cosignatures = 256 + 114 * members;
     if status > cosignatures { status } else { cosignatures }
 }
 
-/// The longest proposal of a committee of `members`.
-pub const fn proposal_bytes_max(members: usize) -> usize {
+const fn proposal_bytes_max(members: usize) -> usize {
     let bytes = BLOCK_BYTES_MAX + HEADER_BYTES_MAX + 1024 + (SKIPS_MAX + 1) * certificate_bytes_max(members);
     if bytes < ENCODED_BYTES_MAX { bytes } else { ENCODED_BYTES_MAX }
 }
@@ -117,10 +122,10 @@ const fn certificate_bytes_max(members: usize) -> usize {
     128 + members / 8 + 64 * members
 }
 
-/// A validator as the network knows it.
-#[derive(Clone, Debug)]
+/// A peer as the network knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its index in the validator set.
+    /// Its number: its index in the validator set, or one beyond them for a guest.
     pub index: u16,
     /// Its peer key.
     pub key: PublicKey,
@@ -149,9 +154,11 @@ pub enum NetworkError {
         reason: String,
     },
     /// A member's peer key is no Ed25519 key.
-    #[error("the peer key of validator {index} is not an Ed25519 key; correct the validator set")]
+    #[error(
+        "the peer key of peer {index} is not an Ed25519 key; correct the validator set or network.others"
+    )]
     Key {
-        /// Index of the validator.
+        /// Number of the peer.
         index: u16,
     },
     /// The transport cannot be set up.
@@ -165,28 +172,28 @@ pub enum NetworkError {
 pub enum NetworkEvent {
     /// A message of consensus.
     Message {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// What it says; signatures in it are not checked.
         message: Message,
     },
     /// Cosignatures on checkpoints.
     Cosignatures {
-        /// Index of the validator that sent them; others may have signed.
+        /// Number of the peer that sent them; others may have signed.
         from: u16,
         /// Not checked.
         cosignatures: Vec<Cosignature>,
     },
     /// Transactions.
     Transactions {
-        /// Index of the validator that passed them on.
+        /// Number of the peer that passed them on.
         from: u16,
         /// Encoded; neither decoded nor checked, except in length.
         transactions: Vec<Vec<u8>>,
     },
     /// A peer asks for finalized blocks.
     BlocksRequest {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// The first height.
         from_height: Height,
@@ -195,7 +202,7 @@ pub enum NetworkEvent {
     },
     /// A peer asks for a block.
     BlockRequest {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// Which.
         hash: BlockHash,
@@ -204,7 +211,7 @@ pub enum NetworkEvent {
     },
     /// Finalized blocks that we asked for.
     Blocks {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// The height that we asked for.
         from_height: Height,
@@ -213,7 +220,7 @@ pub enum NetworkEvent {
     },
     /// A block that we asked for.
     Block {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// Which we asked for.
         hash: BlockHash,
@@ -222,7 +229,7 @@ pub enum NetworkEvent {
     },
     /// A question to this peer came to nothing.
     Unanswered {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
     },
     /// A peer is connected.
@@ -257,46 +264,46 @@ pub struct NetworkHandle {
 }
 
 impl NetworkHandle {
-    /// Sends a message to one validator; to ourselves or to nobody, nothing happens.
+    /// Sends a message to one peer; to ourselves or to nobody, nothing happens.
     pub fn send(&self, to: u16, message: Message) {
         self.push(self.queues.get(usize::from(to)).into_iter(), &wire::Frame::Consensus(message));
     }
 
-    /// Sends a message to every other validator.
+    /// Sends a message to every other peer.
     pub fn broadcast(&self, message: Message) {
         self.push(self.queues.iter(), &wire::Frame::Consensus(message));
     }
 
-    /// Sends cosignatures to one validator, at most one for each member.
+    /// Sends cosignatures to one peer, at most one for each validator.
     pub fn send_cosignatures(&self, to: u16, cosignatures: Vec<Cosignature>) {
         self.push(self.queues.get(usize::from(to)).into_iter(), &wire::Frame::Cosignatures(cosignatures));
     }
 
-    /// Sends cosignatures to every other validator, at most one for each member.
+    /// Sends cosignatures to every other peer, at most one for each validator.
     pub fn broadcast_cosignatures(&self, cosignatures: Vec<Cosignature>) {
         self.push(self.queues.iter(), &wire::Frame::Cosignatures(cosignatures));
     }
 
-    /// Spreads encoded transactions to all validators, together with others of the same moment.
+    /// Spreads encoded transactions to all peers, together with others of the same moment.
     pub fn gossip_transactions(&self, transactions: Vec<Vec<u8>>) {
         if !transactions.is_empty() && self.batches.try_send(transactions).is_err() {
             self.metrics.dropped_batches.inc();
         }
     }
 
-    /// Asks a validator for finalized blocks. Comes back as [`NetworkEvent::Blocks`] or
+    /// Asks a peer for finalized blocks. Comes back as [`NetworkEvent::Blocks`] or
     /// [`NetworkEvent::Unanswered`].
     pub fn request_blocks(&self, peer: u16, from_height: Height) {
         self.request(peer, wire::Request::Blocks { from: from_height });
     }
 
-    /// Asks a validator for one block. Comes back as [`NetworkEvent::Block`] or
+    /// Asks a peer for one block. Comes back as [`NetworkEvent::Block`] or
     /// [`NetworkEvent::Unanswered`].
     pub fn request_block(&self, peer: u16, hash: BlockHash) {
         self.request(peer, wire::Request::Block { hash });
     }
 
-    /// Indexes of the validators that are connected.
+    /// Numbers of the peers that are connected.
     pub fn connected(&self) -> Vec<u16> {
         let presence = self.presence.borrow();
         (0..).zip(presence.iter()).filter(|(_, present)| **present).map(|(index, _)| index).collect()

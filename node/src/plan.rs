@@ -93,6 +93,8 @@ pub struct PlannedValidator {
     pub cosign_key: String,
     /// Identifies it on the network.
     pub peer_key: String,
+    /// Signs changes of the validator set and recovery; kept offline.
+    pub governance_key: String,
 }
 
 /// An entity.
@@ -248,6 +250,7 @@ impl Plan {
                     vote_key: public_key("validator.vote_key", &planned.vote_key)?,
                     cosign_key: public_key("validator.cosign_key", &planned.cosign_key)?,
                     peer_key: public_key("validator.peer_key", &planned.peer_key)?,
+                    governance_key: public_key("validator.governance_key", &planned.governance_key)?,
                 })
             })
             .collect::<Result<_, PlanError>>()?;

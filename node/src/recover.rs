@@ -1,18 +1,27 @@
 //! Starting from disk: the books are replayed from the final blocks, and consensus gets back its
 //! own statements, certificates and undecided blocks.
 //!
+//! Where there is a snapshot that fits, only what came after it is replayed.
+//!
 //! Nothing is verified again that was verified before it was written, except that every block must
-//! bring the books to exactly the log and registers that its header names.
+//! bring the books to exactly the log and registers that its header names, and that every handoff
+//! must hold for the set before it.
 
 use std::sync::Arc;
 
+use consensus::event::Evidence;
 use consensus::machine::Restored;
-use ledger::block::{Height, VerifiedBlock, View};
-use ledger::books::{BlockError, Ledger, Parent};
+use ledger::block::{Header, Height, VerifiedBlock, View};
+use ledger::books::{BlockError, Ledger, Parent, RecoveryError, Staged};
 use ledger::certificate::Certificate;
 use ledger::checkpoint::{Trust, TrustError};
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::{Genesis, GenesisError};
+use ledger::handoff::HandoffError;
 
+use crate::amnesia::Memory;
+use crate::handoffs;
+use crate::snapshot;
 use crate::store::{Store, StoreError};
 use crate::validator::Recovered;
 
@@ -40,8 +49,28 @@ pub enum RecoverError {
         /// Its height.
         height: Height,
         /// What differs.
-        source: BlockError,
+        source: ReplayError,
     },
+}
+
+/// What is wrong with a stored block.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// It is not valid on its parent.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// The books do not begin again from it.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// It is a recovery block, and not the one that its transaction makes.
+    #[error("it is not the recovery block that its transaction makes")]
+    OtherRecovery,
+    /// It ends its epoch and does not prove it.
+    #[error("it ends its epoch and does not come with its own proof")]
+    Unproven,
+    /// The next set does not follow from the one before.
+    #[error(transparent)]
+    Handoff(#[from] HandoffError),
 }
 
 /// Replays what the store holds.
@@ -49,39 +78,99 @@ pub enum RecoverError {
 /// # Errors
 /// [`RecoverError`].
 pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, RecoverError> {
-    let mut ledger = Ledger::new(genesis)?;
-    let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
-    let mut finalization: Option<Certificate> = None;
-    let mut header = None;
-    let mut next = Height(1);
+    let (mut ledger, mut trust) = match snapshot::newest(genesis, store) {
+        Some(books) => books,
+        None => {
+            let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
+            (Ledger::new(genesis)?, trust)
+        }
+    };
+    let mut finalized = finalization_of(store, &ledger)?;
+    let mut next = ledger.head().height.next();
     loop {
         let blocks = store.finalized_from(next, REPLAYED_AT_ONCE, REPLAYED_BYTES_MAX)?;
         if blocks.is_empty() {
             break;
         }
-        for finalized in blocks {
-            let block = VerifiedBlock::from_own_store(finalized.block);
-            let staged = ledger
-                .verify(&Parent::Finalized, &block)
+        for block in blocks {
+            let (staged, finality) = replay(&mut ledger, &mut trust, block)
                 .map_err(|source| RecoverError::Replay { height: next, source })?;
-            ledger.post(&staged);
-            // A block finalized by its descendant's certificate is followed by that descendant.
-            if let Some(certificate) = finalized.finalization {
-                finalization = Some(certificate);
-                header = Some(block.header().clone());
+            if staged.ends_epoch() {
+                finalized = None;
+            } else if let Finality::Voted { finalization: Some(certificate), .. } = finality {
+                // A block finalized by its descendant's certificate is followed by that descendant.
+                finalized = Some((staged.header().clone(), certificate));
             }
             next = next.next();
         }
     }
+    if let Err(error) = snapshot::keep(store, &ledger, &trust, snapshot::EVERY_BLOCKS) {
+        tracing::warn!(%error, "no snapshot was written; the next start replays again");
+    }
     let epoch = ledger.validators().epoch;
-    let floor = View(header.as_ref().map_or(0, |header| header.view.0.saturating_add(1)));
-    let blocks: Vec<VerifiedBlock> =
-        store.undecided()?.into_iter().map(VerifiedBlock::from_own_store).collect();
+    let floor = View(finalized.as_ref().map_or(0, |(header, _)| header.view.0.saturating_add(1)));
+    let undecided = store.undecided()?.into_iter().filter(|block| block.header.epoch == epoch);
+    let blocks: Vec<VerifiedBlock> = undecided.map(VerifiedBlock::from_own_store).collect();
+    let evidence = store.evidence()?.into_iter();
     let consensus = Restored {
-        finalized: header.zip(finalization),
+        finalized,
         statements: store.votes(epoch, floor)?.into_iter().map(|(_, statement)| statement).collect(),
         certificates: store.certificates(epoch, floor)?,
         headers: blocks.iter().map(|block| block.header().clone()).collect(),
     };
-    Ok(Recovered { ledger, trust, consensus, blocks, certified: store.checkpoint()? })
+    Ok(Recovered {
+        ledger,
+        trust,
+        consensus,
+        blocks,
+        certified: store.checkpoint()?,
+        memory: Memory::default(),
+        evidence: evidence.map(|(first, second)| Evidence { first, second }).collect(),
+        halted: false,
+    })
+}
+
+/// The head of books from a snapshot and its finalization, if it is of the epoch that goes on; a snapshot
+/// is of a last block, which brings its own.
+fn finalization_of(store: &Store, ledger: &Ledger) -> Result<Option<(Header, Certificate)>, StoreError> {
+    let Some(FinalizedBlock { block, finality }) = store.finalized(ledger.head().height)? else {
+        return Ok(None);
+    };
+    let goes_on = block.header.epoch == ledger.validators().epoch;
+    Ok(match finality {
+        Finality::Voted { finalization: Some(certificate), .. } if goes_on => {
+            Some((block.header, certificate))
+        }
+        _ => None,
+    })
+}
+
+/// Posts a block that was verified before it was stored, and takes the handoff in it.
+///
+/// # Errors
+/// [`ReplayError`].
+pub fn replay(
+    ledger: &mut Ledger,
+    trust: &mut Trust,
+    finalized: FinalizedBlock,
+) -> Result<(Arc<Staged>, Finality), ReplayError> {
+    let FinalizedBlock { block, finality } = finalized;
+    let block = VerifiedBlock::from_own_store(block);
+    let staged = match (&finality, block.transactions()) {
+        (Finality::Voted { .. }, _) => ledger.verify(&Parent::Finalized, &block)?,
+        (Finality::Recovered, [transaction]) => ledger.recover(transaction.clone())?,
+        (Finality::Recovered, _) => return Err(ReplayError::OtherRecovery),
+    };
+    if staged.hash() != block.hash() {
+        return Err(ReplayError::OtherRecovery);
+    }
+    let before = ledger.head().log.clone();
+    ledger.post(&staged);
+    if !staged.ends_epoch() {
+        return Ok((staged, finality));
+    }
+    let finalized = FinalizedBlock { block: block.to_block(), finality };
+    let handoff = handoffs::handoff(&before, staged.leaves(), &finalized, ledger.validators());
+    trust.extend(&handoff.ok_or(ReplayError::Unproven)?)?;
+    Ok((staged, finalized.finality))
 }

@@ -10,6 +10,7 @@
 
 mod books;
 mod events;
+mod governance;
 mod log;
 mod metrics;
 mod problem;
@@ -195,6 +196,8 @@ fn paths() -> OpenApiRouter<Rpc> {
         .routes(routes!(log::consistency))
         .routes(routes!(log::genesis))
         .routes(routes!(log::block))
+        .routes(routes!(governance::handoffs))
+        .routes(routes!(governance::validators))
         .routes(routes!(events::events))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))

@@ -4,33 +4,43 @@
 //! must be, in one synced batch, and only then sends and answers. A failed durable write ends the
 //! process: silence is safe, forgetting is not.
 //!
-//! Around it stand the tasks that feed it: signatures are checked in batches on other threads,
-//! peers' questions are answered from the store.
+//! Around it stand the tasks that feed it: submissions are checked in batches on other threads, and
+//! `links` keeps the line to the peers. When an epoch begins, the loop finds its seat and keys anew and
+//! has that line moved to the members of the epoch.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use consensus::event::{Message, To};
-use ledger::block::{Block, BlockHash, Height};
-use ledger::certificate::{FinalizedBlock, Statement, Vote};
-use ledger::checkpoint::Checkpoint;
+use consensus::event::{Evidence, HaltReason, Message, To};
+use ledger::block::{Block, Epoch};
+use ledger::certificate::{Statement, ValidatorSet, Vote};
+use ledger::checkpoint::{Checkpoint, Trust};
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::time::Timestamp;
 use ledger::transaction::TransactionError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::amnesia::Progress;
+use crate::config::Addresses;
 use crate::cosigning::Cosignature;
+use crate::halt::{self, HaltProof};
 use crate::handle::{
     Identity, NodeHandle, POSTED_MAX, Posted, QUERIES_MAX, Query, SUBMISSIONS_MAX, Submission,
 };
 use crate::intake::Intake;
 use crate::keeper::Keeper;
-use crate::keys::Keys;
-use crate::network::{ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, NetworkEvent, NetworkEvents, NetworkHandle};
+use crate::keyring::Keyring;
+use crate::links::{Links, Order};
+use crate::members::members;
+use crate::network::{Member, NetworkConfig, NetworkEvents, NetworkHandle};
 use crate::pool::{POOL_TRANSACTIONS_MAX, PoolFull};
+use crate::report;
+use crate::signer::{Refusal, Signers};
+use crate::snapshot;
 use crate::store::{Store, StoreError};
 use crate::validator::{Action, Event, Outcome, RequestId, Validator};
 
@@ -43,7 +53,7 @@ const TURN_QUERIES_MAX: usize = 32;
 /// Submissions checked in one batch: past a few hundred, a batch gains nothing more.
 const BATCH_MAX: usize = 256;
 /// Batches being checked at once; more would only wait for a core.
-const BATCHES_MAX: usize = 4;
+pub(crate) const BATCHES_MAX: usize = 4;
 
 /// Why a node stopped.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +61,9 @@ pub enum RunError {
     /// What had to be durable may not be.
     #[error("the disk failed, so nothing more may be promised: {0}; mend it and start again")]
     Store(#[from] StoreError),
+    /// The signer may sign nothing more.
+    #[error("nothing more may be signed: {0}")]
+    Signer(#[from] Refusal),
 }
 
 /// The time on this machine's clock.
@@ -60,12 +73,16 @@ pub fn now() -> Timestamp {
 }
 
 /// What a running node reports about itself, beside what the validator knows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Health {
     /// Peers connected.
     pub peers: usize,
-    /// Whether it stopped voting for good.
-    pub halted: bool,
+    /// Why it stopped voting for good, if it did.
+    pub halted: Option<Arc<str>>,
+    /// How often the signer refused since the start.
+    pub refused: u64,
+    /// Whether the vote log is lost, and how many of the others have been heard since.
+    pub lost_votes: Option<Progress>,
 }
 
 /// What the loop needs.
@@ -78,12 +95,24 @@ pub struct Parts {
     pub keeper: Keeper,
     /// The validator and what it asked for at its start.
     pub validator: (Validator, Vec<Action>),
-    /// Signing keys; a follower has the network's only.
-    pub keys: Keys,
+    /// Signing keys of each term; a follower uses the network's only.
+    pub keyring: Keyring,
+    /// Sign with them.
+    pub signers: Signers,
+    /// Where peers listen.
+    pub addresses: Addresses,
+    /// Where to listen for them, without free ports.
+    pub network_config: NetworkConfig,
+    /// Who is admitted at the start.
+    pub members: Vec<Member>,
     /// The line to the peers.
     pub network: NetworkHandle,
     /// What the peers send.
     pub from_network: NetworkEvents,
+    /// Where the proof goes if the node must stop for good.
+    pub data_dir: PathBuf,
+    /// What stopped it before, if the matter is not settled.
+    pub halted: Option<HaltProof>,
 }
 
 /// A node that runs.
@@ -98,12 +127,15 @@ pub struct Running {
 
 /// Starts the loop on a thread of its own and the tasks around it. It ends when `stop` turns true.
 pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
-    let Parts { identity, store, keeper, validator, keys, network, from_network } = parts;
+    let Parts { identity, store, keeper, validator, keyring, signers, addresses, .. } = parts;
     let (submissions, submitted) = mpsc::channel(SUBMISSIONS_MAX);
     let (queries, queried) = mpsc::channel(QUERIES_MAX);
     let (events, happened) = mpsc::channel(EVENTS_MAX);
     let (posted, _) = broadcast::channel(POSTED_MAX);
-    let (health, healthy) = watch::channel(Health::default());
+    let halted = parts.halted.map(|proof| Arc::from(proof.summary()));
+    let (health, healthy) = watch::channel(Health { halted, ..Health::default() });
+    let (orders, ordered) = watch::channel(None);
+    let (opened, networks) = mpsc::channel(1);
     let (finished, done) = oneshot::channel();
     let identity = Arc::new(identity);
     let intake = Intake::new(*identity.trust.chain());
@@ -116,13 +148,28 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
         submitted,
         events.clone(),
     ));
-    tokio::spawn(hear_peers(intake, Arc::clone(&store), from_network, events, health.clone()));
+    let links = Links {
+        config: parts.network_config,
+        intake: intake.clone(),
+        store: Arc::clone(&store),
+        events,
+        health: health.clone(),
+    };
+    tokio::spawn(links.run(parts.from_network, ordered, opened));
+    let sets = SetsInForce::new(validator.0.trust());
     let node = Loop {
         identity: Arc::clone(&identity),
         store: Arc::clone(&store),
         keeper,
-        keys,
-        network,
+        keyring,
+        signers,
+        addresses,
+        sets,
+        members: parts.members,
+        network: Some(parts.network),
+        orders,
+        intake,
+        data_dir: parts.data_dir,
         validator: validator.0,
         callers,
         pooled,
@@ -137,7 +184,9 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
                 .enable_time()
                 .build()
                 .map_err(|error| tracing::error!(%error, "no runtime for the loop"))
-                .map_or(Ok(()), |runtime| runtime.block_on(node.run(validator.1, happened, queried, stop)));
+                .map_or(Ok(()), |runtime| {
+                    runtime.block_on(node.run(validator.1, happened, queried, networks, stop))
+                });
             // Nobody may be listening any more; then the process is ending anyway.
             let _ = finished.send(result);
         })
@@ -223,111 +272,38 @@ async fn check_submissions(
     }
 }
 
-/// Turns what peers send into events, and answers what they ask from the store.
-async fn hear_peers(
-    intake: Intake,
-    store: Arc<Store>,
-    mut from_network: NetworkEvents,
-    events: mpsc::Sender<Event>,
-    health: watch::Sender<Health>,
-) {
-    let busy = Arc::new(tokio::sync::Semaphore::new(BATCHES_MAX));
-    while let Some(event) = from_network.recv().await {
-        match event {
-            NetworkEvent::Connected(peer) => {
-                health.send_modify(|health| health.peers += 1);
-                if events.send(Event::Connected(peer)).await.is_err() {
-                    return;
-                }
-            }
-            NetworkEvent::Disconnected(_) => {
-                health.send_modify(|health| health.peers = health.peers.saturating_sub(1));
-            }
-            // Votes and certificates must not queue behind signature checks of transactions.
-            NetworkEvent::Message { from, message } if !matches!(message, Message::Proposal { .. }) => {
-                if events.send(Event::Message { from, message }).await.is_err() {
-                    return;
-                }
-            }
-            NetworkEvent::Cosignatures { cosignatures, .. } => {
-                if events.send(Event::Cosignatures(cosignatures)).await.is_err() {
-                    return;
-                }
-            }
-            heavy => {
-                let Ok(permit) = Arc::clone(&busy).acquire_owned().await else { return };
-                let (intake, store, events) = (intake.clone(), Arc::clone(&store), events.clone());
-                tokio::task::spawn_blocking(move || {
-                    if let Some(event) = weigh(&intake, &store, heavy) {
-                        // The loop has ended; so will this.
-                        let _ = events.blocking_send(event);
-                    }
-                    drop(permit);
-                });
-            }
-        }
+/// The set in force and the one before it, which still vouches for the last of its checkpoints.
+struct SetsInForce {
+    now: ValidatorSet,
+    before: Option<ValidatorSet>,
+}
+
+impl SetsInForce {
+    fn new(trust: &Trust) -> Self {
+        let mut sets = trust.terms().iter().rev().map(|term| term.validators().clone());
+        let now = sets.next().unwrap_or_else(|| trust.validators().clone());
+        Self { now, before: sets.next() }
     }
-}
 
-/// What takes longer than a hand-over: checking transactions, reading the store for a peer.
-fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
-    match event {
-        NetworkEvent::Message { from, message } => match intake.message(from, message) {
-            Ok(event) => Some(event),
-            Err(error) => {
-                tracing::warn!(from, %error, "proposal refused");
-                None
-            }
-        },
-        NetworkEvent::Transactions { transactions, .. } => {
-            let (verified, faults) = intake.spread(transactions);
-            if faults > 0 {
-                tracing::debug!(faults, "spread transactions that do not verify");
-            }
-            (!verified.is_empty()).then_some(Event::Spread(verified))
-        }
-        NetworkEvent::BlockRequest { hash, reply, .. } => {
-            reply.answer(stored_block(store, &hash));
-            None
-        }
-        NetworkEvent::BlocksRequest { from_height, reply, .. } => {
-            reply.answer(stored_stretch(store, from_height));
-            None
-        }
-        NetworkEvent::Block { from, block, .. } => match block.map(|block| intake.block(block)) {
-            Some(Ok(block)) => Some(Event::Block(block)),
-            _ => Some(Event::Unanswered { from }),
-        },
-        NetworkEvent::Blocks { from, blocks, .. } => {
-            Some(Event::Blocks { from, blocks: intake.finalized(blocks) })
-        }
-        NetworkEvent::Unanswered { from } => Some(Event::Unanswered { from }),
-        NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Cosignatures { .. } => {
-            None
-        }
+    fn of(&self, epoch: Epoch) -> Option<&ValidatorSet> {
+        [Some(&self.now), self.before.as_ref()].into_iter().flatten().find(|set| set.epoch == epoch)
     }
-}
-
-fn stored_block(store: &Store, block: &BlockHash) -> Option<Block> {
-    store.block(block).unwrap_or_else(|error| {
-        tracing::error!(%error, "a block cannot be read for a peer");
-        None
-    })
-}
-
-fn stored_stretch(store: &Store, from: Height) -> Vec<FinalizedBlock> {
-    store.finalized_from(from, ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX).unwrap_or_else(|error| {
-        tracing::error!(%error, "blocks cannot be read for a peer");
-        Vec::new()
-    })
 }
 
 struct Loop {
     identity: Arc<Identity>,
     store: Arc<Store>,
     keeper: Keeper,
-    keys: Keys,
-    network: NetworkHandle,
+    keyring: Keyring,
+    signers: Signers,
+    addresses: Addresses,
+    sets: SetsInForce,
+    members: Vec<Member>,
+    // None while the network of an epoch is being started.
+    network: Option<NetworkHandle>,
+    orders: watch::Sender<Option<Order>>,
+    intake: Intake,
+    data_dir: PathBuf,
     validator: Validator,
     callers: Callers,
     // Told after each turn, for those who check submissions.
@@ -344,17 +320,22 @@ impl Loop {
         first: Vec<Action>,
         mut events: mpsc::Receiver<Event>,
         mut queries: mpsc::Receiver<Query>,
+        mut networks: mpsc::Receiver<(Epoch, NetworkHandle)>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), RunError> {
         let mut batch = self.store.batch();
         let mut actions = first;
         loop {
             self.pooled.store(self.validator.pooled(), Ordering::Relaxed);
+            let lost_votes = self.validator.lost_votes();
+            self.health.send_if_modified(|health| {
+                std::mem::replace(&mut health.lost_votes, lost_votes) != lost_votes
+            });
             if self.keeper.gather(&mut batch, &actions)? {
                 std::mem::replace(&mut batch, self.store.batch()).commit()?;
             }
             for action in actions.drain(..) {
-                self.carry_out(action);
+                self.carry_out(action)?;
             }
             if self.own.is_empty() {
                 let wake = self.validator.wake_at().map(|at| at.0.saturating_sub(now().0));
@@ -365,6 +346,10 @@ impl Loop {
                         if changed.is_err() || *stop.borrow() {
                             break;
                         }
+                    }
+                    Some((epoch, network)) = networks.recv() => {
+                        // One of an epoch that is over meanwhile is let go of, and the next follows.
+                        self.network = Some(network).filter(|_| epoch == self.sets.now.epoch);
                     }
                     Some(query) = queries.recv() => {
                         query(&self.validator);
@@ -395,23 +380,20 @@ impl Loop {
         if !batch.is_empty() {
             batch.commit()?;
         }
+        let (ledger, trust) = (self.validator.ledger(), self.validator.trust());
+        if let Err(error) = snapshot::keep(&self.store, ledger, trust, snapshot::EVERY_BLOCKS) {
+            tracing::warn!(%error, "no snapshot was written; the next start replays again");
+        }
         Ok(())
     }
 
     /// Carries out one action; what it promises is durable.
-    fn carry_out(&mut self, action: Action) {
+    fn carry_out(&mut self, action: Action) -> Result<(), RunError> {
         match action {
-            Action::Vote(statement) => self.vote(statement),
-            Action::Cosign { size, root } => self.cosign(size, root),
-            Action::Send { to: To::All, message } => self.network.broadcast(message),
-            Action::Send { to: To::One(peer), message } => self.network.send(peer, message),
-            Action::SendCosignatures { to, cosignatures } => self.network.send_cosignatures(to, cosignatures),
-            Action::Spread(transactions) => {
-                self.network
-                    .gossip_transactions(transactions.iter().map(|t| codec::encode(t.signed())).collect());
-            }
-            Action::FetchBlock { from, block } => self.network.request_block(from, block),
-            Action::FetchBlocks { from, height } => self.network.request_blocks(from, height),
+            Action::Vote { epoch, statement } => self.vote(epoch, statement)?,
+            Action::Cosign { epoch, size, root } => self.cosign(epoch, size, root)?,
+            Action::Forgot(_) => self.signers.lose()?,
+            Action::Regained(floor) => self.signers.regain(floor)?,
             Action::Reply { request, outcome } => self.callers.answer(request, outcome),
             Action::PersistFinalized { staged, .. } => {
                 let header = staged.header();
@@ -424,40 +406,126 @@ impl Loop {
                     transactions: Arc::new(transactions),
                 });
             }
-            Action::Halt(reason) => {
-                tracing::error!(
-                    ?reason,
-                    "stopped voting for good: see the operations page on contradictory certificates"
-                );
-                self.health.send_modify(|health| health.halted = true);
-            }
-            Action::PersistVote(_)
+            Action::BeginEpoch { before, set } => self.begin_epoch(before, set),
+            Action::Report(evidence) => self.report(&evidence),
+            Action::Halt { reason, block } => self.halt(reason, block),
+            Action::PersistVote { .. }
             | Action::PersistBlock(_)
             | Action::PersistCertificate(_)
             | Action::PersistCheckpoint(_)
             | Action::PersistEvidence(_) => {}
+            sent => {
+                if let Some(network) = &self.network {
+                    send(network, sent);
+                }
+            }
         }
+        Ok(())
     }
 
-    fn vote(&mut self, statement: Statement) {
-        let Some(signer) = self.identity.me else { return };
-        let epoch = self.identity.trust.validators().epoch;
-        let signature = self.keys.sign_vote(&statement, self.identity.trust.chain(), epoch);
-        let vote = Vote { epoch, statement, signer, signature };
-        self.network.broadcast(Message::Vote(vote));
-        self.own.push_back(Event::Voted(vote));
+    /// A refusal is an answer, unless it shows that this process itself is wrong.
+    fn refused(&self, refusal: Refusal) -> Result<(), RunError> {
+        if refusal.ends_process() {
+            return Err(refusal.into());
+        }
+        tracing::warn!(%refusal, "the signer refuses");
+        self.health.send_modify(|health| health.refused += 1);
+        Ok(())
     }
 
-    fn cosign(&mut self, size: u64, root: Digest) {
-        let Some(signer) = self.identity.me else { return };
-        if !self.keeper.may_cosign(size, &root) {
-            tracing::error!(size, %root, "our cosigner signed a larger or another checkpoint before; not signing");
+    /// Moves to the members of the epoch, unless they and our own peer key are those of the last.
+    fn begin_epoch(&mut self, before: ValidatorSet, set: ValidatorSet) {
+        let known = self.keyring.for_network(&self.sets.now, self.sets.before.as_ref()).peer_key();
+        self.sets = SetsInForce { now: set, before: Some(before) };
+        let (set, before) = (&self.sets.now, self.sets.before.as_ref());
+        let keys = self.keyring.for_network(set, before);
+        let members = members(&self.addresses, set, before);
+        let same = members == self.members && keys.peer_key() == known;
+        if same && self.network.is_some() {
             return;
         }
+        self.members.clone_from(&members);
+        // The old network ends with the last handle to it.
+        self.network = None;
+        let order = Order { epoch: set.epoch, members, keypair: keys.peer_keypair() };
+        self.orders.send_replace(Some(order));
+    }
+
+    fn halt(&mut self, reason: HaltReason, block: Option<Box<Block>>) {
+        let chain = *self.identity.trust.chain();
+        let proof = HaltProof::new(chain, self.sets.now.clone(), reason, block.map(|block| *block));
+        let summary = proof.summary();
+        tracing::error!("{summary}");
+        if let Err(error) = halt::write(&self.data_dir, &proof) {
+            tracing::error!(%error, "the proof of why this node stopped cannot be kept; do not restart it");
+        }
+        self.health.send_modify(|health| health.halted = Some(Arc::from(summary)));
+    }
+
+    fn report(&mut self, evidence: &Evidence) {
+        let Some((seat, keys)) = self.keyring.seat(&self.sets.now) else { return };
+        let Some(validator) = self.sets.now.validators.get(usize::from(seat)) else { return };
+        let signed = report::report(validator.entity, keys, self.identity.trust.chain(), evidence);
+        // Verified like anybody's, so that what others would refuse is noticed here.
+        for verified in self.intake.submitted(vec![signed]) {
+            match verified {
+                Ok(transaction) => self.own.push_back(Event::Own(transaction)),
+                Err(error) => tracing::error!(%error, "our report of an offence does not verify"),
+            }
+        }
+    }
+
+    fn vote(&mut self, epoch: Epoch, statement: Statement) -> Result<(), RunError> {
+        let Some((signer, keys)) = self.sets.of(epoch).and_then(|set| self.keyring.seat(set)) else {
+            return Ok(());
+        };
+        let (chain, steps) = (self.identity.trust.chain(), self.store.steps());
+        let signature = match self.signers.vote(&keys.vote_key(), &statement, chain, epoch, steps) {
+            Ok(signature) => signature,
+            Err(refusal) => return self.refused(refusal),
+        };
+        let vote = Vote { epoch, statement, signer, signature };
+        if let Some(network) = &self.network {
+            network.broadcast(Message::Vote(vote));
+        }
+        self.own.push_back(Event::Voted(vote));
+        Ok(())
+    }
+
+    fn cosign(&mut self, epoch: Epoch, size: u64, root: Digest) -> Result<(), RunError> {
+        let Some((signer, keys)) = self.sets.of(epoch).and_then(|set| self.keyring.seat(set)) else {
+            return Ok(());
+        };
+        if !self.keeper.may_cosign(size, &root) {
+            tracing::error!(size, %root, "our cosigner signed a larger or another checkpoint before; not signing");
+            return Ok(());
+        }
         let checkpoint = Checkpoint { origin: self.identity.trust.origin().into(), size, root };
-        let by = self.keys.cosign(signer, &checkpoint, now().0 / 1000);
+        let (key, time_s, steps) = (keys.vote_key(), now().0 / 1000, self.store.steps());
+        let by = match self.signers.cosign(&key, signer, &checkpoint, time_s, steps) {
+            Ok(by) => by,
+            Err(refusal) => return self.refused(refusal),
+        };
         let cosignature = Cosignature { size, root, by };
-        self.network.broadcast_cosignatures(vec![cosignature]);
+        if let Some(network) = &self.network {
+            network.broadcast_cosignatures(vec![cosignature]);
+        }
         self.own.push_back(Event::Cosignatures(vec![cosignature]));
+        Ok(())
+    }
+}
+
+/// What only the network carries out.
+fn send(network: &NetworkHandle, action: Action) {
+    match action {
+        Action::Send { to: To::All, message } => network.broadcast(message),
+        Action::Send { to: To::One(peer), message } => network.send(peer, message),
+        Action::SendCosignatures { to, cosignatures } => network.send_cosignatures(to, cosignatures),
+        Action::Spread(transactions) => {
+            network.gossip_transactions(transactions.iter().map(|t| codec::encode(t.signed())).collect());
+        }
+        Action::FetchBlock { from, block } => network.request_block(from, block),
+        Action::FetchBlocks { from, height } => network.request_blocks(from, height),
+        _ => {}
     }
 }

@@ -12,14 +12,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::{Config, ConfigError};
+use crate::halt::{self, HaltError};
 use crate::handle::Identity;
 use crate::keeper::Keeper;
-use crate::keys::{Keys, KeysError};
-use crate::network::{Member, Network, NetworkConfig, NetworkError};
+use crate::keyring::{Keyring, KeyringError};
+use crate::links;
+use crate::members::members;
+use crate::network::{Network, NetworkConfig, NetworkError};
 use crate::recover::{RecoverError, recover};
 use crate::rpc;
 use crate::run::{self, Parts, RunError, Running};
-use crate::store::{Store, StoreError};
+use crate::signer::{SignerError, Signers, open_store};
+use crate::store::StoreError;
 use crate::validator::{Settings, Validator};
 
 /// Why a node does not start.
@@ -47,18 +51,15 @@ pub enum ServiceError {
     /// The validators of genesis cannot be trusted.
     #[error("genesis: {0}")]
     Trust(#[from] TrustError),
-    /// The configuration names no key file.
-    #[error("no key file is named; set keys in the configuration to what hovedbok-node keygen wrote")]
-    NoKeys,
-    /// The key file.
+    /// The key files.
     #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// The keys belong to no validator of this chain.
-    #[error("the keys in {} are no validator's of this chain; check keys and genesis in the configuration", path.display())]
-    NotValidator {
-        /// The key file.
-        path: PathBuf,
-    },
+    Keys(#[from] KeyringError),
+    /// Their lease or memory, or the data directory.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// What stopped the node before.
+    #[error(transparent)]
+    Halt(#[from] HaltError),
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,18 +125,25 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, ServiceError> {
 pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Service, ServiceError> {
     let genesis = read_genesis(&config.genesis)?;
     let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
-    let set = trust.validators().clone();
-    let path = config.keys.as_ref().ok_or(ServiceError::NoKeys)?;
-    let keys = Keys::load(path)?;
-    let ours = (keys.vote_key(), keys.cosign_key(), keys.peer_key());
-    let me = set.validators.iter().position(|v| (v.vote_key, v.cosign_key, v.peer_key) == ours);
-    let me = me.ok_or_else(|| ServiceError::NotValidator { path: path.clone() })?;
-    let addresses = config.peer_addresses(&set)?;
+    let keyring = Keyring::load(&config.keys)?;
+    let addresses = config.addresses(&genesis.validators)?;
 
-    let store = Arc::new(Store::open(&config.data_dir, trust.chain())?);
-    let recovered = recover(&genesis, &store)?;
+    let mut signers = Signers::open(&config.keys, trust.chain(), &config.data_dir)?;
+    let (store, damage) = open_store(&config.data_dir, trust.chain(), &mut signers)?;
+    let mut recovered = recover(&genesis, &store)?;
+    recovered.memory = signers.remember(&store, damage.as_deref())?;
     let keeper = Keeper::open(Arc::clone(&store), &recovered.ledger)?;
-    tracing::info!(height = %recovered.ledger.head().height, "books replayed");
+    let halted = halt::read(&config.data_dir)?;
+    if let Some(proof) = &halted {
+        tracing::error!("{}", proof.summary());
+    }
+    recovered.halted = halted.is_some();
+    let set = recovered.ledger.validators().clone();
+    let before = recovered.trust.terms().iter().rev().nth(1).map(|term| term.validators().clone());
+    tracing::info!(
+        height = %recovered.ledger.head().height, epoch = %set.epoch, seat = ?keyring.seat(&set).map(|(seat, _)| seat),
+        "books replayed"
+    );
 
     let timing = config.timing;
     let settings = Settings {
@@ -149,23 +157,37 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
         },
         request_timeout_ms: timing.request_timeout_ms,
     };
-    let me = me as u16;
-    let validator = Validator::new(settings, Some(me), recovered, run::now());
+    let validator = Validator::new(settings, keyring.vote_keys(), recovered, run::now());
 
-    let members = (0..).zip(&set.validators).zip(addresses);
-    let members =
-        members.map(|((index, v), addresses)| Member { index, key: v.peer_key, addresses }).collect();
+    let members = members(&addresses, &set, before.as_ref());
     let network = NetworkConfig { chain: *trust.chain(), listen: config.network.listen.clone() };
-    let (network, from_network) = Network::start(network, keys.peer_keypair(), members).await?;
+    let keypair = keyring.for_network(&set, before.as_ref()).peer_keypair();
+    let (line, from_network) = Network::start(network.clone(), keypair, members.clone()).await?;
+    let network_config = links::settled(&network, line.listening());
 
     let address = config.rpc.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| ServiceError::Listen { address, source })?;
     let rpc = listener.local_addr().map_err(|source| ServiceError::Listen { address, source })?;
 
-    let peers_needed = set.quorum().saturating_sub(1);
-    let identity = Identity { genesis: genesis.encode(), trust, me: Some(me) };
-    let parts = Parts { identity, store, keeper, validator, keys, network, from_network };
+    // A follower needs one peer that answers.
+    let peers_needed = if validator.0.seat().is_some() { set.quorum().saturating_sub(1) } else { 1 };
+    let identity = Identity { genesis: genesis.encode(), trust };
+    let parts = Parts {
+        identity,
+        store,
+        keeper,
+        validator,
+        keyring,
+        signers,
+        addresses,
+        network_config,
+        members,
+        network: line,
+        from_network,
+        data_dir: config.data_dir.clone(),
+        halted,
+    };
     let running = run::start(parts, stop.clone());
     let (handle, health) = (running.handle.clone(), running.health.clone());
     let served = tokio::spawn(rpc::serve(listener, handle, health, config.limits, timing.heartbeat_ms, stop));

@@ -31,6 +31,7 @@
 //! `acknowledged`: a database that knows fewer steps has forgotten votes, and must not vote.
 
 mod columns;
+mod memory;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -43,21 +44,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::account::Account;
 use ledger::block::{Block, Epoch, Header, Height, LeafIndex, VerifiedBlock, View};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, Vote};
+use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec::{self, CodecError};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::entry::Voucher;
+use ledger::finality::FinalizedBlock;
 use ledger::tiles::TILE_WIDTH;
 use ledger::time::Period;
 use ledger::transaction::{SignedTransaction, TransactionId};
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
 use crate::cosigning::Certified;
+use crate::lease::{Lease, LeaseError};
 use columns::Column;
+use memory::Care;
 
 /// How the columns are laid out; another layout gets another number.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Leaves kept as one record: fewer records cost less to write, more cost more to read one leaf of.
 pub const RUN_LEAVES_MAX: usize = 64;
 /// A run of leaves ends when it has this many bytes, so that reading one leaf reads little more.
@@ -75,11 +79,8 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process holds the directory. Two nodes with one directory would contradict each other.
-    #[error("{} is in use by another process; stop that one, or give this node its own data_dir", path.display())]
-    InUse {
-        /// The data directory.
-        path: PathBuf,
-    },
+    #[error(transparent)]
+    InUse(#[from] LeaseError),
     /// The directory belongs to another chain.
     #[error(
         "{} holds chain {found}, the genesis file is chain {expected}; give each chain its own data_dir",
@@ -103,7 +104,7 @@ pub enum StoreError {
     },
     /// Steps that were acknowledged are gone. Voting on could contradict votes that were sent.
     #[error(
-        "{} lost steps: {acknowledged} were acknowledged, {found} are left; do not vote with it: put back the newest copy of the directory, or rejoin with an empty one",
+        "{} lost steps: {acknowledged} were acknowledged, {found} are left; nothing may be voted with it before the other validators have been heard",
         path.display()
     )]
     Lost {
@@ -116,7 +117,7 @@ pub enum StoreError {
     },
     /// The files are damaged.
     #[error(
-        "{} is damaged: {reason}; do not vote with it: put back the newest copy of the directory, or rejoin with an empty one",
+        "{} is damaged: {reason}; nothing may be voted with it before the other validators have been heard, and if it cannot be read at all, move it away and start with an empty one",
         path.display()
     )]
     Damaged {
@@ -242,6 +243,7 @@ pub struct Store {
     db: DB,
     path: PathBuf,
     writer: Mutex<Writer>,
+    _lease: Lease,
 }
 
 struct Writer {
@@ -256,12 +258,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: the directory is in use, another chain's, damaged, or has forgotten steps.
     pub fn open(path: &Path, chain: &Digest) -> Result<Self, StoreError> {
+        Self::open_as(path, chain, Care::Strict)
+    }
+
+    fn open_as(path: &Path, chain: &Digest, care: Care) -> Result<Self, StoreError> {
         let file_error = |path: &Path| {
             let path = path.to_path_buf();
             move |source| StoreError::File { path, source }
         };
         fs::create_dir_all(path).map_err(file_error(path))?;
-        let db = columns::open(&path.join("db")).map_err(|error| open_error(path, error))?;
+        // Before the database, whose own lock says nothing of its holder.
+        let lease = Lease::take(&path.join("lease"), path, "data_dir", "for the chain's data")?;
+        let db = columns::open(&path.join("db"), care).map_err(|error| open_error(path, error))?;
         let acknowledged = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -270,9 +278,10 @@ impl Store {
             .open(path.join("acknowledged"))
             .map_err(file_error(&path.join("acknowledged")))?;
         let writer = Writer { steps: 0, floor: (Epoch(0), View(0)), acknowledged };
-        let mut store = Self { db, path: path.to_path_buf(), writer: Mutex::new(writer) };
+        let mut store = Self { db, path: path.to_path_buf(), writer: Mutex::new(writer), _lease: lease };
+        store.check_votes(care)?;
         match store.get(Column::Meta, columns::META_CHAIN)? {
-            None => store.found(chain)?,
+            None => store.found(chain, care)?,
             Some(found) => {
                 let found = columns::digest(Column::Meta, &found)?;
                 if found != *chain {
@@ -290,6 +299,12 @@ impl Store {
             None => (Epoch(0), View(0)),
             Some(bytes) => columns::epoch_view(Column::Meta, &bytes)?,
         };
+        if care == Care::Salvage {
+            store
+                .writer()
+                .acknowledge(steps)
+                .map_err(|source| StoreError::File { path: store.path.join("acknowledged"), source })?;
+        }
         match store.acknowledged()? {
             None => {
                 let reason = "the file \"acknowledged\" is missing or does not read".into();
@@ -311,8 +326,10 @@ impl Store {
         Batch { store: Arc::clone(self), writes: WriteBatch::default(), votes: Vec::new(), floor: None }
     }
 
-    fn found(&self, chain: &Digest) -> Result<(), StoreError> {
-        if let Some(acknowledged) = self.acknowledged()?.filter(|steps| *steps > 0) {
+    fn found(&self, chain: &Digest, care: Care) -> Result<(), StoreError> {
+        if care == Care::Strict
+            && let Some(acknowledged) = self.acknowledged()?.filter(|steps| *steps > 0)
+        {
             return Err(StoreError::Lost { path: self.path.clone(), acknowledged, found: 0 });
         }
         // The counter first, so that a crash between the two leaves a directory that can be founded again.
@@ -380,11 +397,16 @@ fn synced() -> WriteOptions {
     options
 }
 
-fn open_error(path: &Path, error: rocksdb::Error) -> StoreError {
+fn open_error(path: &Path, error: columns::OpenError) -> StoreError {
     let path = path.to_path_buf();
+    let error = match error {
+        columns::OpenError::Database(error) => error,
+        columns::OpenError::Missing(column) => {
+            return StoreError::Damaged { path, reason: format!("column {column} is missing") };
+        }
+    };
     let message = error.to_string();
     match error.kind() {
-        rocksdb::ErrorKind::IOError if message.contains("/LOCK") => StoreError::InUse { path },
         rocksdb::ErrorKind::Corruption => StoreError::Damaged { path, reason: message },
         _ => StoreError::Database(error),
     }
@@ -471,9 +493,7 @@ impl Batch {
         if in_leaves {
             let stripped = FinalizedBlock {
                 block: Block { header: header.clone(), transactions: Vec::new() },
-                notarization: block.notarization.clone(),
-                skips: block.skips.clone(),
-                finalization: block.finalization.clone(),
+                finality: block.finality.clone(),
             };
             value.extend_from_slice(&(block.block.transactions.len() as u32).to_be_bytes());
             value.extend_from_slice(&codec::encode(&stripped));

@@ -7,30 +7,43 @@
 //! effect. Signatures on transactions are checked before they come in, because that is the bulk of
 //! the work and belongs on other threads; those on votes and certificates are checked here.
 //!
+//! Peers have numbers: below n they are the seats of the epoch, from n on guests. A core serves one
+//! epoch; when the block that ends it is posted, a fresh core takes over, and books, pool and callers
+//! go on (`epoch`).
+//!
 //! Invariant: the same events at the same times give the same actions.
 
+mod coming_back;
+mod epoch;
 mod execution;
+mod posting;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use consensus::event::{
-    Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, To,
+    Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, Status, To,
 };
 use consensus::machine::{Config, Consensus, Restored, Start};
-use ledger::block::{BlockHash, Height, LeafIndex, VerifiedBlock, View};
+use ledger::block::{Block, BlockHash, Epoch, Height, LeafIndex, VerifiedBlock, View};
 use ledger::books::{Ledger, Slot, Staged};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, ValidatorSet, Vote};
+use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::checkpoint::Trust;
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::refusal::Refusal;
+use ledger::signature::PublicKey;
 use ledger::time::Timestamp;
 use ledger::transaction::{TransactionId, VerifiedTransaction};
 
+use crate::amnesia::Memory;
 use crate::cosigning::{Certified, Cosignature, Cosigning};
 use crate::pool::{Pool, PoolFull};
+use crate::watermark::Term;
 use execution::{Execution, Executions};
 use sync::CatchUp;
 pub use sync::SyncedBlock;
@@ -77,7 +90,7 @@ pub enum Event {
     },
     /// A peer sent another message.
     Message {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// What it says; signatures in it are not checked yet.
         message: Message,
@@ -88,20 +101,22 @@ pub enum Event {
     Block(VerifiedBlock),
     /// Finalized blocks that we asked for arrived, in rising order of height.
     Blocks {
-        /// Index of the validator that sent them.
+        /// Number of the peer that sent them.
         from: u16,
         /// Its blocks; transactions verified, certificates not.
         blocks: Vec<SyncedBlock>,
     },
     /// A request to this peer came to nothing.
     Unanswered {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
     },
     /// Cosignatures arrived, our own among them.
     Cosignatures(Vec<Cosignature>),
     /// A peer is connected.
     Connected(u16),
+    /// A transaction of our own: the report of an offence, signed and verified.
+    Own(VerifiedTransaction),
 }
 
 /// What the run loop must do. All of a call's `Persist…` are made durable, in one batch, before any
@@ -109,7 +124,12 @@ pub enum Event {
 #[derive(Clone)]
 pub enum Action {
     /// Keep our own statement.
-    PersistVote(Statement),
+    PersistVote {
+        /// The epoch it is made in.
+        epoch: Epoch,
+        /// What is stated.
+        statement: Statement,
+    },
     /// Keep a block that is not final yet.
     PersistBlock(VerifiedBlock),
     /// Keep a certificate.
@@ -125,10 +145,19 @@ pub enum Action {
     PersistCheckpoint(Certified),
     /// Keep what convicts a validator.
     PersistEvidence(Evidence),
-    /// Sign our statement, send the vote to all, and feed it back as [`Event::Voted`].
-    Vote(Statement),
-    /// Cosign our checkpoint unless our watermark forbids it, send it to all, and feed it back.
+    /// Sign our statement as the seat we have in this epoch, send the vote to all, and feed it back as
+    /// [`Event::Voted`].
+    Vote {
+        /// The epoch.
+        epoch: Epoch,
+        /// What is stated.
+        statement: Statement,
+    },
+    /// Cosign our checkpoint as the seat we have in this epoch, unless our watermark forbids it, send it
+    /// to all, and feed it back.
     Cosign {
+        /// The epoch that vouches for a checkpoint of this size; perhaps the one before.
+        epoch: Epoch,
         /// Leaves in the log.
         size: u64,
         /// Root of the log.
@@ -141,9 +170,9 @@ pub enum Action {
         /// What.
         message: Message,
     },
-    /// Send cosignatures to one validator.
+    /// Send cosignatures to one peer.
     SendCosignatures {
-        /// Index of the validator.
+        /// Number of the peer.
         to: u16,
         /// At most one per validator.
         cosignatures: Vec<Cosignature>,
@@ -152,14 +181,14 @@ pub enum Action {
     Spread(Vec<VerifiedTransaction>),
     /// Ask a peer for one block.
     FetchBlock {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// Which.
         block: BlockHash,
     },
     /// Ask a peer for finalized blocks from this height on.
     FetchBlocks {
-        /// Index of the validator.
+        /// Number of the peer.
         from: u16,
         /// The first height.
         height: Height,
@@ -171,8 +200,28 @@ pub enum Action {
         /// What became of it.
         outcome: Outcome,
     },
-    /// Stop voting for good and page the operator; reading goes on.
-    Halt(HaltReason),
+    /// Another validator set is in force: find our seat in it, admit its members, go on.
+    BeginEpoch {
+        /// The set whose epoch ended.
+        before: ValidatorSet,
+        /// The set in force.
+        set: ValidatorSet,
+    },
+    /// Sign a report of this offence with our vote key, and feed it back as [`Event::Own`].
+    Report(Evidence),
+    /// Stop voting for good, keep the proof, and page the operator; reading goes on.
+    Halt {
+        /// What was seen.
+        reason: HaltReason,
+        /// The block that a certificate in it speaks of and our books refuse, if it is here.
+        block: Option<Box<Block>>,
+    },
+    /// A vote of ours in this term turned up that we do not remember: sign nothing more, and know it
+    /// durably.
+    Forgot(Term),
+    /// The lost vote log is made up for: know durably, before the next vote is signed, that none is cast
+    /// below this term.
+    Regained(Term),
 }
 
 impl Action {
@@ -180,7 +229,7 @@ impl Action {
     pub fn persists(&self) -> bool {
         matches!(
             self,
-            Self::PersistVote(_)
+            Self::PersistVote { .. }
                 | Self::PersistBlock(_)
                 | Self::PersistCertificate(_)
                 | Self::PersistFinalized { .. }
@@ -219,27 +268,39 @@ pub struct Settings {
 pub struct Recovered {
     /// The books, replayed to the last final block.
     pub ledger: Ledger,
-    /// Origin and validators, from genesis.
+    /// Origin and validators, from genesis, and the handoffs since.
     pub trust: Trust,
+    /// Offences that were seen, booked or not.
+    pub evidence: Vec<Evidence>,
+    /// Whether it stopped for good, and nobody has settled the matter since.
+    pub halted: bool,
     /// Consensus: own statements, certificates, headers.
     pub consensus: Restored,
     /// Bodies of blocks that are not final.
     pub blocks: Vec<VerifiedBlock>,
     /// The newest certified checkpoint.
     pub certified: Option<Certified>,
+    /// Whether the vote log is whole.
+    pub memory: Memory,
 }
 
 /// See the module.
 pub struct Validator {
     settings: Settings,
+    // The vote keys that we hold; our seat is where one of them sits.
+    vote_keys: Vec<PublicKey>,
     me: Option<u16>,
     set: ValidatorSet,
+    halted: bool,
     ledger: Ledger,
     core: Consensus,
     pool: Pool,
     executions: Executions,
     catch_up: CatchUp,
     cosigning: Cosigning,
+    memory: Memory,
+    // A vote of ours that we do not remember was shown before.
+    shown: bool,
     // Final, in order of height, but not executed here yet.
     decided: VecDeque<Finalized>,
     waiting: BTreeMap<TransactionId, Vec<RequestId>>,
@@ -248,6 +309,10 @@ pub struct Validator {
     verified: BTreeSet<Digest>,
     verified_order: VecDeque<Digest>,
     respread_at: Timestamp,
+    // When we last asked a peer that seems to be in a later epoch where it stands.
+    enquired_at: Option<Timestamp>,
+    // How many offences of whom we reported since the start.
+    reported: BTreeMap<(Epoch, u16), usize>,
     now: Timestamp,
     faults: u64,
     // The call in progress.
@@ -256,21 +321,30 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// A validator (or, without an index, a follower) as its disk left it, and what it must do first.
+    /// A validator as its disk left it, and what it must do first. It has the seat that one of its vote
+    /// keys holds in the epoch; with none, it follows.
     pub fn new(
         settings: Settings,
-        me: Option<u16>,
+        vote_keys: Vec<PublicKey>,
         recovered: Recovered,
         now: Timestamp,
     ) -> (Self, Vec<Action>) {
-        let Recovered { ledger, trust, consensus, blocks, certified } = recovered;
+        let Recovered { ledger, trust, evidence, halted, mut consensus, blocks, certified, mut memory } =
+            recovered;
         let set = ledger.validators().clone();
+        // Whoever stopped for good has no voice until a person has looked.
+        let me = seat(&set, &vote_keys).filter(|_| !halted);
+        memory.begin(&set, me);
+        if memory.progress().is_some() {
+            // What is left of the vote log is true, but not all; nothing is to be cast again from it.
+            consensus.statements.clear();
+        }
         let start = Start {
             chain: ledger.chain(),
             validators: set.clone(),
             me,
-            genesis: ledger.genesis_header().clone(),
-            vote_from: View(0),
+            genesis: ledger.start().clone(),
+            vote_from: memory.vote_from(set.epoch),
         };
         let (core, effects) = Consensus::new(settings.consensus.clone(), start, consensus, now);
         let head = ledger.head();
@@ -278,9 +352,13 @@ impl Validator {
         cosigning.reached(head.log.size(), head.log.root());
         let mut validator = Self {
             settings,
+            vote_keys,
             me,
             cosigning,
+            memory,
+            shown: false,
             set,
+            halted,
             ledger,
             core,
             pool: Pool::default(),
@@ -292,12 +370,15 @@ impl Validator {
             verified: BTreeSet::new(),
             verified_order: VecDeque::new(),
             respread_at: now,
+            enquired_at: None,
+            reported: BTreeMap::new(),
             now,
             faults: 0,
             inputs: VecDeque::new(),
             actions: Vec::new(),
         };
         validator.cosign_head();
+        evidence.iter().for_each(|evidence| validator.report(evidence));
         validator.carry_all(now, effects);
         validator.settle(now);
         let actions = std::mem::take(&mut validator.actions);
@@ -308,9 +389,11 @@ impl Validator {
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         self.set_now(now);
         match event {
+            event if self.halted && !is_heard_by_the_halted(&event) => {}
             Event::Tick => {
                 self.inputs.push_back(Input::Tick);
                 self.retry(now);
+                self.ask_where(now);
             }
             Event::Submit { request, transaction, until_posted } => {
                 self.on_submit(now, request, transaction, until_posted);
@@ -325,7 +408,7 @@ impl Validator {
                 }
             }
             Event::Proposal { block, justification, vote } => self.on_proposal(block, justification, vote),
-            Event::Message { from, message } => self.on_message(from, message),
+            Event::Message { from, message } => self.on_message(now, from, message),
             Event::Voted(vote) => self.inputs.push_back(Input::Vote(vote)),
             Event::Block(block) => {
                 let header = block.header().clone();
@@ -350,6 +433,14 @@ impl Validator {
                 }
                 self.cosign_head();
             }
+            Event::Own(transaction) => {
+                // Refused when somebody else's report of the offence is booked already.
+                if self.ledger.check(&transaction, now).is_ok()
+                    && self.pool.admit(transaction.clone(), true, now) == Ok(true)
+                {
+                    self.actions.push(Action::Spread(vec![transaction]));
+                }
+            }
         }
         self.settle(now);
         std::mem::take(&mut self.actions)
@@ -359,7 +450,7 @@ impl Validator {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let requests = self.next_retry();
         let respread = (!self.pool.is_empty()).then(|| later(self.respread_at, STALE_MS));
-        [self.core.wake_at(), requests, respread].into_iter().flatten().min()
+        [self.core.wake_at(), requests, respread, self.memory.wake_at()].into_iter().flatten().min()
     }
 
     /// The finalized books.
@@ -370,6 +461,21 @@ impl Validator {
     /// Consensus, for its view and leader.
     pub fn consensus(&self) -> &Consensus {
         &self.core
+    }
+
+    /// Our seat in the epoch's set; none of a follower, nor of one that stopped for good.
+    pub fn seat(&self) -> Option<u16> {
+        self.me
+    }
+
+    /// Whether it stopped for good.
+    pub fn halted(&self) -> bool {
+        self.halted || self.core.halted()
+    }
+
+    /// Who validated when, with what proves it.
+    pub fn trust(&self) -> &Arc<Trust> {
+        self.cosigning.trust()
     }
 
     /// The newest certified checkpoint.
@@ -435,6 +541,10 @@ impl Validator {
     }
 
     fn on_proposal(&mut self, block: VerifiedBlock, justification: Justification, vote: Vote) {
+        if vote.epoch != self.set.epoch {
+            // No breach: its sender is behind or ahead of us, and its votes and status tell us so.
+            return;
+        }
         let chain = self.ledger.chain();
         let proven = vote.verify(&chain, &self.set).is_ok()
             && justification.parent.iter().chain(&justification.skips).all(|c| self.holds(c));
@@ -451,9 +561,13 @@ impl Validator {
         self.inputs.push_back(Input::Proposal(proposal));
     }
 
-    fn on_message(&mut self, from: u16, message: Message) {
+    fn on_message(&mut self, now: Timestamp, from: u16, message: Message) {
+        if self.is_of_another_epoch(now, from, &message) {
+            return;
+        }
         let input = match message {
             Message::Vote(vote) => {
+                self.look_for_own(&vote);
                 // What could change nothing is not worth a signature check.
                 if !self.core.wants_vote(&vote) {
                     return;
@@ -474,6 +588,10 @@ impl Validator {
                 }
                 Input::Certificate(certificate)
             }
+            Message::Status(status) if status.epoch < self.set.epoch => {
+                // Its certificates are of a set that has no say any more; that it is behind is all we need.
+                Input::Status { from, status: Status { entry: None, finalization: None, ..status } }
+            }
             Message::Status(status) => {
                 if !status.entry.iter().chain(&status.finalization).all(|c| self.holds(c)) {
                     self.faults += 1;
@@ -483,6 +601,8 @@ impl Validator {
             }
             Message::StatusRequest => Input::StatusRequest { from },
             Message::CertificateRequest(view) => Input::CertificateRequest { from, view },
+            Message::ViewRequest { nonce } => return self.on_view_request(from, nonce),
+            Message::ViewAnswer { nonce, status } => return self.on_view_answer(from, nonce, &status),
             // Proposals come in through their own event, their transactions verified.
             Message::Proposal { .. } => return,
         };
@@ -498,6 +618,7 @@ impl Validator {
         if certificate.verify(&self.ledger.chain(), &self.set).is_err() {
             return false;
         }
+        self.look_for_own_in(certificate);
         self.verified.insert(digest);
         self.verified_order.push_back(digest);
         if self.verified_order.len() > VERIFIED_MAX
@@ -538,8 +659,9 @@ impl Validator {
                 {
                     self.actions.push(Action::PersistBlock(body.clone()));
                 }
-                self.actions.push(Action::PersistVote(statement));
-                self.actions.push(Action::Vote(statement));
+                let epoch = self.set.epoch;
+                self.actions.push(Action::PersistVote { epoch, statement });
+                self.actions.push(Action::Vote { epoch, statement });
             }
             Effect::Keep(certificate) => self.actions.push(Action::PersistCertificate(certificate)),
             Effect::Propose { block, justification, vote } => {
@@ -557,8 +679,11 @@ impl Validator {
             },
             Effect::Finalize(blocks) => self.decided.extend(blocks),
             Effect::Sync { finalization } => self.catch_up.target(finalization),
-            Effect::Evidence(evidence) => self.actions.push(Action::PersistEvidence(evidence)),
-            Effect::Halt { reason } => self.actions.push(Action::Halt(reason)),
+            Effect::Evidence(evidence) => {
+                self.report(&evidence);
+                self.actions.push(Action::PersistEvidence(evidence));
+            }
+            Effect::Halt { reason } => self.halt(reason),
         }
         self.request_missing(now);
     }
@@ -616,118 +741,6 @@ impl Validator {
         self.inputs.push_back(Input::Built { header });
     }
 
-    fn post_decided(&mut self, now: Timestamp) {
-        let mut posted = false;
-        while let Some(next) = self.decided.front() {
-            match self.executions.execute(&self.ledger, next.block) {
-                Execution::Done(staged) => {
-                    let Some(finalized) = self.decided.pop_front() else { return };
-                    let proof = FinalizedBlock {
-                        block: staged.block().to_block(),
-                        notarization: finalized.notarization,
-                        skips: finalized.skips,
-                        finalization: finalized.finalization,
-                    };
-                    self.post(staged, proof);
-                    posted = true;
-                }
-                Execution::Missing(missing) => {
-                    self.executions.miss(missing);
-                    break;
-                }
-                Execution::Stale => {
-                    // Caught up past it in the meantime.
-                    self.decided.pop_front();
-                }
-                Execution::Invalid { .. } => {
-                    let certificate = next.finalization.clone().unwrap_or_else(|| next.notarization.clone());
-                    self.decided.clear();
-                    self.actions.push(Action::Halt(HaltReason::CertifiedInvalid { certificate }));
-                }
-            }
-        }
-        if posted {
-            self.cosign_head();
-            self.recheck(now);
-        }
-        self.request_missing(now);
-    }
-
-    /// Posts an executed block; nothing here can fail.
-    fn post(&mut self, staged: Arc<Staged>, proof: FinalizedBlock) {
-        self.ledger.post(&staged);
-        for (transaction, leaf) in staged.block().transactions().iter().zip(staged.first_leaf().0..) {
-            self.pool.remove(&transaction.id());
-            if let Some(requests) = self.waiting.remove(&transaction.id()) {
-                self.uncovered.entry(LeafIndex(leaf)).or_default().extend(requests);
-            }
-        }
-        self.executions.posted(&staged);
-        let head = self.ledger.head();
-        if self.cosigning.reached(head.log.size(), head.log.root()) {
-            self.on_certified();
-        }
-        self.actions.push(Action::PersistFinalized { staged, proof });
-    }
-
-    fn cosign_head(&mut self) {
-        let head = self.ledger.head();
-        let (size, root) = (head.log.size(), head.log.root());
-        let certified = self.cosigning.certified().is_some_and(|certified| certified.size >= size);
-        if self.me.is_some() && !certified {
-            self.actions.push(Action::Cosign { size, root });
-        }
-    }
-
-    fn on_certified(&mut self) {
-        let Some(certified) = self.cosigning.certified().cloned() else { return };
-        let rest = self.uncovered.split_off(&LeafIndex(certified.size));
-        for (leaf, requests) in std::mem::replace(&mut self.uncovered, rest) {
-            for request in requests {
-                self.reply(request, Outcome::Posted { leaf });
-            }
-        }
-        self.actions.push(Action::PersistCheckpoint(certified));
-    }
-
-    /// Looks again at the oldest of the pool: what the books refuse by now is answered and dropped.
-    fn recheck(&mut self, now: Timestamp) {
-        let stale: Vec<VerifiedTransaction> = self
-            .pool
-            .iter()
-            .take(RECHECKED_MAX)
-            .take_while(|waiting| later(waiting.since, STALE_MS) <= now)
-            .map(|waiting| waiting.transaction.clone())
-            .collect();
-        for transaction in stale {
-            if let Err(refusal) = self.ledger.check(&transaction, now) {
-                self.drop_refused(&transaction.id(), refusal);
-            }
-        }
-    }
-
-    fn drop_refused(&mut self, id: &TransactionId, refusal: Refusal) {
-        self.pool.remove(id);
-        for request in self.waiting.remove(id).unwrap_or_default() {
-            match refusal {
-                Refusal::AlreadyPosted { leaf, .. } => self.answer_posted(request, leaf),
-                _ => self.reply(request, Outcome::Refused(refusal.clone())),
-            }
-        }
-    }
-
-    fn answer_posted(&mut self, request: RequestId, leaf: LeafIndex) {
-        if self.cosigning.certified().is_some_and(|certified| leaf.0 < certified.size) {
-            self.reply(request, Outcome::Posted { leaf });
-        } else {
-            self.uncovered.entry(leaf).or_default().push(request);
-        }
-    }
-
-    fn reply(&mut self, request: RequestId, outcome: Outcome) {
-        self.actions.push(Action::Reply { request, outcome });
-    }
-
     /// Asks again for what did not come, and spreads again what waits too long.
     fn retry(&mut self, now: Timestamp) {
         self.retry_requests(now);
@@ -742,6 +755,32 @@ impl Validator {
             }
             self.recheck(now);
         }
+    }
+}
+
+/// Where one of these vote keys sits.
+fn seat(set: &ValidatorSet, vote_keys: &[PublicKey]) -> Option<u16> {
+    let place = set.validators.iter().position(|validator| vote_keys.contains(&validator.vote_key))?;
+    u16::try_from(place).ok()
+}
+
+/// One who stopped for good takes in no more of the chain, and still hands out what it knows.
+fn is_heard_by_the_halted(event: &Event) -> bool {
+    match event {
+        Event::Message { message, .. } => {
+            matches!(
+                message,
+                Message::StatusRequest | Message::CertificateRequest(_) | Message::ViewRequest { .. }
+            )
+        }
+        Event::Proposal { .. } | Event::Voted(_) | Event::Block(_) | Event::Blocks { .. } => false,
+        Event::Tick
+        | Event::Submit { .. }
+        | Event::Spread(_)
+        | Event::Unanswered { .. }
+        | Event::Cosignatures(_)
+        | Event::Connected(_)
+        | Event::Own(_) => true,
     }
 }
 

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use ed25519_dalek::SigningKey;
 use ledger::block::Leaf;
 use ledger::books::{Ledger, Parent, Slot, Staged};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement};
+use ledger::certificate::{Certificate, Statement};
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::Genesis;
 use ledger::signature::{Claim, Signature, verify_batch};
 use ledger::time::Date;
@@ -364,9 +365,12 @@ fn keep(store: &Arc<Store>, keeper: &mut Keeper, staged: &Arc<Staged>) -> Durati
     let notarization = Certificate { epoch: header.epoch, statement, signers: vec![7], signatures };
     let proof = FinalizedBlock {
         block: staged.block().to_block(),
-        notarization,
-        skips: Vec::new(),
-        finalization: None,
+        finality: Finality::Voted {
+            notarization,
+            skips: Vec::new(),
+            finalization: None,
+            closing: Vec::new(),
+        },
     };
     let actions = [Action::PersistFinalized { staged: Arc::clone(staged), proof }];
     timed(|| {

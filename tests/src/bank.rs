@@ -18,12 +18,13 @@ use ed25519_dalek::SigningKey;
 use ledger::account::{Account, Class};
 use ledger::amount::Amount;
 use ledger::block::{BlockHash, Leaf, View};
-use ledger::certificate::{FinalizedBlock, Statement};
+use ledger::certificate::Statement;
 use ledger::checkpoint::{CertifiedCheckpoint, Trust};
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::entry::JournalEntry;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::Genesis;
 use ledger::receipt::Receipt;
 use ledger::tiles::{self, Resource, TILE_WIDTH, Tile};
@@ -451,15 +452,14 @@ impl Bank {
         if let Some(below) = below {
             assert_eq!((header.parent, header.parent_view), below, "height {height}: the block below");
         }
-        let notarized = (Statement::Notarize { view, block }, &finalized.notarization);
+        let Finality::Voted { notarization, skips, finalization, .. } = &finalized.finality else {
+            panic!("height {height} rests on a recovery, which nobody asked for");
+        };
+        let notarized = (Statement::Notarize { view, block }, notarization);
         let skipped = (header.parent_view.0 + 1..view.0).map(|view| Statement::Nullify { view: View(view) });
-        assert_eq!(
-            (header.parent_view.0 + 1..view.0).count(),
-            finalized.skips.len(),
-            "height {height}: skips"
-        );
-        let last = finalized.finalization.iter().map(|held| (Statement::Finalize { view, block }, held));
-        for (statement, held) in std::iter::once(notarized).chain(skipped.zip(&finalized.skips)).chain(last) {
+        assert_eq!((header.parent_view.0 + 1..view.0).count(), skips.len(), "height {height}: skips");
+        let last = finalization.iter().map(|held| (Statement::Finalize { view, block }, held));
+        for (statement, held) in std::iter::once(notarized).chain(skipped.zip(skips)).chain(last) {
             assert_eq!(held.statement, statement, "height {height}");
             assert_eq!(held.verify(chain, set), Ok(()), "height {height}: {statement:?}");
         }

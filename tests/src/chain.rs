@@ -130,6 +130,7 @@ impl Chain {
                 vote_key: keys.vote_key(),
                 cosign_key: keys.cosign_key(),
                 peer_key: keys.peer_key(),
+                governance_key: public(&SigningKey::from_bytes(&seed("governance", index))),
             }
         });
         let validators = ValidatorSet { epoch: Epoch(0), validators: validators.collect() };

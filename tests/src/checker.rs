@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::block::{BlockHash, Height, Leaf, LeafIndex, View};
 use ledger::books::Ledger;
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, Vote};
+use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::Genesis;
 use ledger::signature::Signature;
 use ledger::transaction::TransactionId;
@@ -200,14 +201,18 @@ impl Checker {
             );
         }
         let parent_view = header.parent_view.0;
-        assert_eq!(proof.notarization.statement, Statement::Notarize { view, block });
-        let gap: Vec<Statement> = proof.skips.iter().map(|skip| skip.statement).collect();
+        let Finality::Voted { notarization, skips, finalization, closing } = &proof.finality else {
+            panic!("height {height} is final without votes");
+        };
+        assert!(closing.is_empty(), "height {height} ends no epoch");
+        assert_eq!(notarization.statement, Statement::Notarize { view, block });
+        let gap: Vec<Statement> = skips.iter().map(|skip| skip.statement).collect();
         let due: Vec<Statement> =
             (parent_view + 1..view.0).map(|view| Statement::Nullify { view: View(view) }).collect();
         assert_eq!(gap, due, "height {height}: skipped views");
-        self.on_certificate(&proof.notarization);
-        proof.skips.iter().for_each(|skip| self.on_certificate(skip));
-        if let Some(finalization) = &proof.finalization {
+        self.on_certificate(notarization);
+        skips.iter().for_each(|skip| self.on_certificate(skip));
+        if let Some(finalization) = finalization {
             assert_eq!(finalization.statement, Statement::Finalize { view, block });
             self.on_certificate(finalization);
         }

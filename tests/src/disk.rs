@@ -14,10 +14,12 @@ use consensus::event::Evidence;
 use consensus::machine::Restored;
 use ledger::block::{Block, BlockHash, Height, VerifiedBlock, View};
 use ledger::books::{Ledger, Parent};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, Vote};
+use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec::{self, Decode, Encode};
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::time::Timestamp;
+use node::amnesia::Memory;
 use node::cosigning::Certified;
 use node::validator::{Action, Recovered};
 
@@ -112,7 +114,7 @@ impl Disk {
             urgent |= action.persists()
                 && !matches!(action, Action::PersistCertificate(_) | Action::PersistCheckpoint(_));
             writes.push(match action {
-                Action::PersistVote(statement) => Write::Vote(*statement),
+                Action::PersistVote { statement, .. } => Write::Vote(*statement),
                 Action::PersistBlock(block) => Write::Block(block.to_block()),
                 Action::PersistCertificate(certificate) => Write::Certificate(certificate.clone()),
                 Action::PersistFinalized { staged, proof } => {
@@ -121,7 +123,7 @@ impl Disk {
                 }
                 Action::PersistCheckpoint(certified) => Write::Checkpoint(certified.clone()),
                 Action::PersistEvidence(evidence) => Write::Evidence(Box::new(evidence.clone())),
-                Action::Cosign { size, root } if may_cosign(watermark, *size, root) => {
+                Action::Cosign { size, root, .. } if may_cosign(watermark, *size, root) => {
                     urgent = true;
                     watermark = Some((*size, *root));
                     Write::Watermark(*size, *root)
@@ -274,7 +276,7 @@ impl Disk {
             let block = VerifiedBlock::from_own_store(proof.block.clone());
             let staged = ledger.verify(&Parent::Finalized, &block);
             ledger.post(&staged.expect("a stored block leads to the books that its header names"));
-            if let Some(certificate) = &proof.finalization {
+            if let Some(certificate) = proof.finalization() {
                 finalized = Some((block.header().clone(), certificate.clone()));
             }
         }
@@ -289,8 +291,10 @@ impl Disk {
             finalized,
         };
         let (trust, certified) = (chain.trust.clone(), kept.checkpoint.clone());
+        let evidence = kept.evidence.clone();
         std::mem::swap(&mut self.kept, &mut kept);
-        Ok(Recovered { ledger, trust, consensus, blocks, certified })
+        let memory = Memory::default();
+        Ok(Recovered { ledger, trust, consensus, blocks, certified, evidence, halted: false, memory })
     }
 }
 

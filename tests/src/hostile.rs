@@ -17,9 +17,10 @@ use formats::ehf::{Options, check};
 use formats::pain002::StatusReport;
 use formats::xml::Tree;
 use ledger::block::{BLOCK_BYTES_MAX, Block, Leaf};
-use ledger::certificate::{FinalizedBlock, Vote};
+use ledger::certificate::Vote;
 use ledger::checkpoint::{CertifiedCheckpoint, Checkpoint};
 use ledger::codec::{self, Decode, Encode};
+use ledger::finality::FinalizedBlock;
 use ledger::genesis::Genesis;
 use ledger::note::Note;
 use ledger::receipt::Receipt;
@@ -136,7 +137,7 @@ impl Siege {
             for place in [1, hashes.len() / 2, hashes.len() - 1] {
                 let index = ledger::block::LeafIndex(place as u64);
                 let leaf = disk.leaves()[place].clone();
-                let receipt = Receipt::new(leaf, index, path(place, &hashes), note.clone(), None);
+                let receipt = Receipt::new(leaf, index, path(place, &hashes), note.clone(), None, Vec::new());
                 add(Kind::Text, receipt.to_text().into_bytes());
             }
         }

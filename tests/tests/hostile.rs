@@ -44,7 +44,7 @@ fn l0_a_transaction_for_another_chain_or_changed_after_signing_is_refused() {
     let mut unsigned = signed.clone();
     unsigned.signatures.clear();
     let bytes = ledger::codec::encode(&unsigned);
-    assert_eq!(SignedTransaction::decode(&bytes), Err(TransactionError::SignatureList { count: 0 }));
+    assert_eq!(SignedTransaction::decode(&bytes), Err(TransactionError::SignatureList { count: 0, max: 4 }));
     assert_ne!(Digest::of(&[&bytes]), Digest::of(&[&ledger::codec::encode(&signed)]));
 }
 

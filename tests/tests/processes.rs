@@ -420,7 +420,9 @@ fn strangers_on_both_ports_get_a_plain_no_or_silence_and_the_node_goes_on() {
     for index in 0..4 {
         assert!(site.cluster.runs(index), "{}", site.cluster.log(index));
         // A node may be a block behind the one that answered first.
-        until("the node has the block", PATIENCE, || height(site.cluster.rpc[index]).filter(|h| *h >= posted));
+        until("the node has the block", PATIENCE, || {
+            height(site.cluster.rpc[index]).filter(|h| *h >= posted)
+        });
         leaf(&site.submit(index, &good));
         let answer = site.line(index).get("/health").unwrap();
         assert_eq!(answer.status, 200);

@@ -1,6 +1,7 @@
 //! Crashes and restarts: whatever was promised before stands after.
 
 use ledger::block::{VerifiedBlock, View};
+use ledger::finality::Finality;
 use node::validator::{Event, SyncedBlock};
 use tests::world::{Moment, Until, World};
 
@@ -183,15 +184,17 @@ fn r05_final_blocks_that_go_back_in_views_are_refused_and_nobody_stops() {
     let Some(last) = world.disk(1).finalized().last().cloned() else {
         panic!("nothing is final at height 4")
     };
+    let mut finality = last.finality.clone();
+    if let Finality::Voted { notarization, finalization, .. } = &mut finality {
+        finalization.get_or_insert_with(|| notarization.clone());
+    }
     for view in [0, 1, last.block.header.view.0, u64::MAX] {
         let mut header = last.block.header.clone();
         header.height = header.height.next();
         (header.parent, header.parent_view, header.view) = (header.hash(), header.view, View(view));
         let blocks = vec![SyncedBlock {
             block: VerifiedBlock::from_own_proposal(header, Vec::new()),
-            notarization: last.notarization.clone(),
-            skips: last.skips.clone(),
-            finalization: last.finalization.clone().or_else(|| Some(last.notarization.clone())),
+            finality: finality.clone(),
         }];
         world.inject(1, Event::Blocks { from: 0, blocks });
         world.run(Until::Ms(10));

@@ -13,10 +13,11 @@
 use allocation_counter::{AllocationInfo, measure};
 use consensus::event::{Justification, Message, Status};
 use ledger::block::{Block, BlockHash, Header, Height, Leaf, View};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, ValidatorSet, Vote};
+use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::checkpoint::{CertifiedCheckpoint, Checkpoint};
 use ledger::codec::{self, Decode, Encode};
 use ledger::digest::Digest;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::Genesis;
 use ledger::note::Note;
 use ledger::receipt::Receipt;
@@ -72,7 +73,9 @@ fn kinds(stage: &mut Stage) -> Vec<(&'static str, Reader, Vec<u8>)> {
     let quorum = stage.quorum();
     let last = stage.blocks.last().unwrap().clone();
     let signed = stage.transactions(1).remove(0);
-    let certificate = last.notarization.clone();
+    let Finality::Voted { notarization: certificate, .. } = last.finality.clone() else {
+        panic!("no chain here is recovered")
+    };
     let header = last.block.header.clone();
     let vote = stage.vote(0, certificate.statement);
     let certified = stage.certified(&quorum);
@@ -190,9 +193,12 @@ fn r20_heap_amplify_the_smallest_items_in_the_largest_number() {
         decoded::<Message>("bare skips", &codec::encode(&proposal)).unwrap();
         let proof = FinalizedBlock {
             block,
-            notarization: bare.clone(),
-            skips: vec![bare.clone(); count],
-            finalization: Some(bare.clone()),
+            finality: Finality::Voted {
+                notarization: bare.clone(),
+                skips: vec![bare.clone(); count],
+                finalization: Some(bare.clone()),
+                closing: Vec::new(),
+            },
         };
         decoded::<FinalizedBlock>("bare skips", &codec::encode(&proof)).unwrap();
         let long = Certificate { signers: vec![0; count], ..bare.clone() };
@@ -228,7 +234,7 @@ fn r20_heap_amplify_texts_take_a_stated_multiple_too() {
     let leaves = stage.leaves();
     let path = vec![Digest([7; 32]); 64];
     let index = ledger::block::LeafIndex(3);
-    let receipt = Receipt::new(leaves[3].clone(), index, path, certified.clone(), None).to_text();
+    let receipt = Receipt::new(leaves[3].clone(), index, path, certified.clone(), None, Vec::new()).to_text();
     let note = certified.to_text();
     let long = "— a +".repeat(100_000);
     let lines = format!("{note}{}", "— v.example AAAA\n".repeat(20_000));

@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
         let submitter = signing.submitter.or_else(|| self.signer(&keys)).unwrap_or(concerned);
         let id = payment_id(submitter, &operation, turn, &signing.id);
         let transaction = Transaction { id, operation };
-        let signed = sign(transaction, self.client.chain(), &keys.iter().collect::<Vec<_>>());
+        let signed = sign(transaction, &self.client.chain(), &keys.iter().collect::<Vec<_>>());
         let confirmed = self.client.submit(&signed)?;
         let operation = &signed.transaction.operation;
         own_hand(&signed, &confirmed)?;

@@ -124,6 +124,7 @@ pub fn genesis(first: u8) -> Genesis {
         vote_key: public(&key(seed)),
         cosign_key: public(&key(seed + 50)),
         peer_key: public(&key(seed + 100)),
+        governance_key: public(&key(seed + 25)),
     });
     let keys = PEOPLE.iter().zip(200..).map(|((_, entity, holder, roles), seed)| NewKey {
         key: public(&key(seed)),
@@ -230,7 +231,7 @@ impl Node {
 
     pub fn receipt(&self, leaf: u64) -> String {
         let bytes = self.leaves[leaf as usize].clone();
-        Receipt::new(bytes, LeafIndex(leaf), self.inclusion(leaf), self.note(), None).to_text()
+        Receipt::new(bytes, LeafIndex(leaf), self.inclusion(leaf), self.note(), None, Vec::new()).to_text()
     }
 
     fn submit(&mut self, text: &str) -> Value {

@@ -39,6 +39,7 @@ pub(crate) fn validator_set(validators: u16) -> ValidatorSet {
         vote_key: key(0, seat),
         cosign_key: key(1, seat),
         peer_key: key(2, seat),
+        governance_key: key(3, seat),
     };
     ValidatorSet { epoch: EPOCH, validators: (0..validators).map(seat).collect() }
 }

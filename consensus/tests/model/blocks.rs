@@ -87,6 +87,7 @@ impl Ground {
             vote_key: PublicKey([seat as u8; 32]),
             cosign_key: PublicKey([seat as u8; 32]),
             peer_key: PublicKey([seat as u8; 32]),
+            governance_key: PublicKey([seat as u8; 32]),
         };
         let set = ValidatorSet { epoch: EPOCH, validators: (0..VALIDATORS).map(validator).collect() };
         let rotation = Rotation::new(&genesis.hash(), VALIDATORS);

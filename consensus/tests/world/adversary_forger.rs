@@ -252,7 +252,10 @@ impl Adversary for Forger {
                 let all = justification.parent.iter().chain(&justification.skips);
                 all.for_each(|certificate| self.collect(hand, certificate));
             }
-            Message::StatusRequest | Message::CertificateRequest(_) => {}
+            Message::StatusRequest
+            | Message::CertificateRequest(_)
+            | Message::ViewRequest { .. }
+            | Message::ViewAnswer { .. } => {}
         }
     }
 

@@ -39,8 +39,8 @@ impl Adversary for Withholder {
                 Statement::Finalize { .. } => 3,
             },
             Message::Certificate(_) => 4,
-            Message::Status(_) => 5,
-            Message::StatusRequest | Message::CertificateRequest(_) => 6,
+            Message::Status(_) | Message::ViewAnswer { .. } => 5,
+            Message::StatusRequest | Message::CertificateRequest(_) | Message::ViewRequest { .. } => 6,
         };
         if self.kinds >> kind & 1 == 0 || self.from >> (to % 64) & 1 == 0 {
             hand.send(to, message.clone());

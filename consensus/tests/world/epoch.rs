@@ -21,6 +21,7 @@ pub(crate) fn validator_set(validators: u16) -> ValidatorSet {
             vote_key: key(1),
             cosign_key: key(2),
             peer_key: key(3),
+            governance_key: key(4),
         }
     };
     ValidatorSet { epoch: Epoch(3), validators: (0..validators).map(seat).collect() }

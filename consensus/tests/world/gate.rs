@@ -84,11 +84,11 @@ impl Gate {
             }
             Message::Vote(vote) => self.passes_vote(vote),
             Message::Certificate(certificate) => self.passes_certificate(certificate),
-            Message::Status(status) => {
+            Message::Status(status) | Message::ViewAnswer { status, .. } => {
                 let mut all = status.entry.iter().chain(&status.finalization);
                 all.all(|certificate| self.passes_certificate(certificate))
             }
-            Message::StatusRequest | Message::CertificateRequest(_) => true,
+            Message::StatusRequest | Message::CertificateRequest(_) | Message::ViewRequest { .. } => true,
         }
     }
 }

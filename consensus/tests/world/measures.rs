@@ -72,8 +72,10 @@ impl Gate {
             }
             Message::Vote(_) => 1,
             Message::Certificate(certificate) => of(certificate),
-            Message::Status(status) => status.entry.iter().chain(&status.finalization).map(of).sum(),
-            Message::StatusRequest | Message::CertificateRequest(_) => 0,
+            Message::Status(status) | Message::ViewAnswer { status, .. } => {
+                status.entry.iter().chain(&status.finalization).map(of).sum()
+            }
+            Message::StatusRequest | Message::CertificateRequest(_) | Message::ViewRequest { .. } => 0,
         }
     }
 }

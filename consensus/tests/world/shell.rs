@@ -436,6 +436,8 @@ impl World {
             Message::Status(status) => Input::Status { from, status },
             Message::StatusRequest => Input::StatusRequest { from },
             Message::CertificateRequest(view) => Input::CertificateRequest { from, view },
+            // Asked and answered outside the core.
+            Message::ViewRequest { .. } | Message::ViewAnswer { .. } => return,
         };
         self.input(at, input);
         self.testify(at, message);

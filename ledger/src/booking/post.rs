@@ -105,6 +105,6 @@ fn move_later(draft: &mut Draft<'_>, entity: OrgNumber, posting: &Posting, perio
     for mut record in later {
         record.opening.add(posting.amount);
         draft.put(record);
-        draft.count_moved();
+        draft.count_moved(1);
     }
 }

@@ -11,7 +11,6 @@ use core::fmt;
 
 use super::{BlockError, Ledger, Parent};
 use crate::block::{Height, VerifiedBlock};
-use crate::codec;
 use crate::digest::Digest;
 use crate::state_proof::{RegisterRoot, state_root};
 
@@ -108,18 +107,15 @@ impl Ledger {
     /// What executing a block on its parent writes here, whatever its header says.
     ///
     /// # Errors
-    /// [`BlockError::Detached`], [`BlockError::Refused`]: then the machines part before they write.
+    /// [`BlockError`] of a block that is not executed: then the machines part before they write.
     pub fn changes(&self, parent: &Parent, block: &VerifiedBlock) -> Result<Changes, BlockError> {
         let ground = self.ground(parent).ok_or(BlockError::Detached { head: self.head().block })?;
         let header = block.header();
-        let mut execution = Execution::new(&self.registers, &ground, header.time);
-        for transaction in block.transactions() {
-            let signed = codec::encode(transaction.signed());
-            execution
-                .book(transaction, &signed)
-                .map_err(|refusal| BlockError::Refused { transaction: transaction.id(), refusal })?;
-        }
-        let done = execution.seal(header.epoch);
+        let done = if ground.closing {
+            Execution::closing(&self.registers, &ground, self.chain, header.time)
+        } else {
+            self.execute(&ground, block)?
+        };
         let registers = done.layer.roots();
         Ok(Changes {
             height: header.height,

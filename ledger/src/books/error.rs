@@ -1,8 +1,9 @@
-//! Why a block is not valid on its parent.
+//! Why a block is not valid on its parent, and why books do not begin again.
 
 use super::LATE_MOVES_MAX;
 use crate::block::{BLOCK_TRANSACTIONS_MAX, BlockHash, Epoch, Height, PROTOCOL_VERSION, View};
 use crate::digest::Digest;
+use crate::governance::RECOVERY_AHEAD_MAX_MS;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 use crate::transaction::TransactionId;
@@ -95,6 +96,22 @@ pub enum BlockError {
         /// How many.
         count: usize,
     },
+    /// Rule L30: a block on the end of its epoch carries transactions.
+    #[error(
+        "{count} transactions in a block on the end of its epoch, expected none; they belong in the next"
+    )]
+    NotEmpty {
+        /// How many.
+        count: usize,
+    },
+    /// Rule L30: a block goes on after the transaction that ends its epoch.
+    #[error(
+        "transaction {transaction} stands after the one that ends the epoch; it belongs in the next epoch"
+    )]
+    AfterEpoch {
+        /// The first that does not belong in the block.
+        transaction: TransactionId,
+    },
     /// Late postings before this transaction filled the block.
     #[error(
         "transaction {transaction} stands in a block whose late postings already moved {LATE_MOVES_MAX} account records or more; it belongs in the next"
@@ -112,7 +129,9 @@ pub enum BlockError {
         refusal: Refusal,
     },
     /// The log would have another length.
-    #[error("log size {found}, expected {expected}: one leaf per transaction and the seal")]
+    #[error(
+        "log size {found}, expected {expected}: one leaf per transaction, the next epoch's and the seal; none in a closing block"
+    )]
     LogSize {
         /// After executing the block.
         expected: u64,
@@ -135,4 +154,87 @@ pub enum BlockError {
         /// The header's.
         found: Digest,
     },
+}
+
+/// Why the books do not begin again from a recovery.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecoveryError {
+    /// The transaction is something else.
+    #[error("transaction {transaction} is no recovery; give the one that the governance keys signed")]
+    NotRecovery {
+        /// Which.
+        transaction: TransactionId,
+    },
+    /// Another epoch is current here.
+    #[error(
+        "recovery from epoch {named}, current here is epoch {current}; sign one for the epoch that failed"
+    )]
+    Epoch {
+        /// The epoch named.
+        named: Epoch,
+        /// The current one.
+        current: Epoch,
+    },
+    /// Blocks are final here that the recovery leaves out.
+    #[error(
+        "the recovery goes on from height {named}, but blocks up to height {head} are final here; sign one that goes on from there"
+    )]
+    Beyond {
+        /// The height named.
+        named: Height,
+        /// Height of the head.
+        head: Height,
+    },
+    /// Final blocks are missing here.
+    #[error(
+        "the recovery goes on from height {named}, the books here end at height {head}; fetch the final blocks between, then apply it again"
+    )]
+    Behind {
+        /// The height named.
+        named: Height,
+        /// Height of the head.
+        head: Height,
+    },
+    /// Another block is final at that height.
+    #[error(
+        "the recovery goes on from block {named} at height {height}, final here is {head}; one of them is a fork, compare before anything is signed"
+    )]
+    OtherBlock {
+        /// The height of both.
+        height: Height,
+        /// The block named.
+        named: BlockHash,
+        /// The head.
+        head: BlockHash,
+    },
+    /// The log is not the one named.
+    #[error(
+        "the recovery names a log of {named_size} leaves and root {named_root}, block {block} has {size} and {root}; correct the recovery and sign it anew"
+    )]
+    Log {
+        /// The head.
+        block: BlockHash,
+        /// The size named.
+        named_size: u64,
+        /// The root named.
+        named_root: Digest,
+        /// The head's.
+        size: u64,
+        /// The head's.
+        root: Digest,
+    },
+    /// The time is too far from the head's.
+    #[error(
+        "the recovery is dated {} ms, more than {RECOVERY_AHEAD_MAX_MS} ms after the last block's {} ms; correct its time and sign it anew",
+        named.0, head.0
+    )]
+    Time {
+        /// The time named.
+        named: Timestamp,
+        /// The head's.
+        head: Timestamp,
+    },
+    /// The rules refuse it.
+    #[error("recovery refused: {0}")]
+    Refused(#[from] Refusal),
 }

@@ -1,16 +1,20 @@
-//! The execution of one block: transaction by transaction, then its seal.
+//! The execution of one block: what its header alone changes, transaction by transaction, then its
+//! seal.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Ground, LATE_MOVES_MAX};
+use super::{Ground, Head, LATE_MOVES_MAX};
 use crate::block::{Epoch, LEAF_BYTES_MAX, Leaf, LeafIndex, PROTOCOL_VERSION, Seal};
+use crate::certificate::ValidatorSet;
 use crate::codec;
 use crate::digest::Digest;
 use crate::entry::JournalEntry;
+use crate::governance::{RECENT_ROOTS, Recovery};
+use crate::records::{RootRecord, SeatRecord};
 use crate::refusal::Refusal;
-use crate::registers::{Draft, Layer, Registers};
-use crate::rules;
+use crate::registers::{Draft, Layer, Place, Registers};
+use crate::rules::{self, Plan};
 use crate::state_proof::state_root;
 use crate::time::Timestamp;
 use crate::transaction::VerifiedTransaction;
@@ -27,6 +31,7 @@ pub(super) struct Execution<'a> {
     log: Frontier,
     leaves: Vec<Vec<u8>>,
     entries: Vec<Vec<JournalEntry>>,
+    next: Option<Arc<ValidatorSet>>,
 }
 
 /// A block executed.
@@ -38,20 +43,42 @@ pub(super) struct Done {
     pub(super) entries: Vec<Vec<JournalEntry>>,
     pub(super) layer: Arc<Layer>,
     pub(super) state_root: Digest,
+    pub(super) next: Option<Arc<ValidatorSet>>,
+    pub(super) closing: bool,
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(registers: &'a Registers, ground: &'a Ground, time: Timestamp) -> Self {
+    /// Begins a block. `seat` is its proposer's, where somebody proposes it.
+    pub(super) fn new(
+        registers: &'a Registers,
+        ground: &'a Ground,
+        chain: Digest,
+        time: Timestamp,
+        seat: Option<(Epoch, u16)>,
+    ) -> Self {
         let log = ground.head.log.clone();
-        let first = LeafIndex(log.size());
+        let leaf = LeafIndex(log.size());
+        let height = ground.head.height.next();
+        let mut draft = Draft::new(registers, &ground.layers, Place { chain, time, height, leaf });
+        put_root(&mut draft, &ground.head);
+        let seat = seat.and_then(|seat| draft.find::<SeatRecord>(&seat).cloned());
+        if let Some(seat) = seat {
+            draft.put(SeatRecord { proposed: height, ..seat });
+        }
         Self {
-            draft: Draft::new(registers, &ground.layers, time, ground.head.height.next(), first),
+            draft,
             previous_seal: ground.head.seal,
-            first,
+            first: leaf,
             log,
             leaves: Vec::new(),
             entries: Vec::new(),
+            next: None,
         }
+    }
+
+    /// Whether a transaction ended the epoch, so that the block takes no further one.
+    pub(super) fn is_over(&self) -> bool {
+        self.next.is_some()
     }
 
     /// Whether late postings have cost so much that the block takes no further transaction.
@@ -62,7 +89,25 @@ impl<'a> Execution<'a> {
     /// Books one transaction, or leaves everything as it was. `signed` is its canonical encoding.
     pub(super) fn book(&mut self, transaction: &VerifiedTransaction, signed: &[u8]) -> Result<(), Refusal> {
         let plan = rules::check(&self.draft, transaction)?;
-        // After this point the transaction is booked.
+        self.carry_out(plan, signed);
+        Ok(())
+    }
+
+    /// Books the one transaction of a recovery block.
+    pub(super) fn recover(
+        &mut self,
+        transaction: &VerifiedTransaction,
+        recovery: &Recovery,
+        signed: &[u8],
+    ) -> Result<(), Refusal> {
+        let plan = rules::check_recovery(&self.draft, transaction, recovery)?;
+        self.carry_out(plan, signed);
+        Ok(())
+    }
+
+    /// Books what was decided; cannot fail.
+    fn carry_out(&mut self, plan: Plan, signed: &[u8]) {
+        self.next = plan.next_set().map(|set| Arc::new(set.clone()));
         let entries = rules::apply(&mut self.draft, plan);
         // `Leaf::Transaction` in its parts, so that nothing is encoded twice or cloned.
         let mut leaf = codec::encode(&LEAF_TRANSACTION);
@@ -73,14 +118,39 @@ impl<'a> Execution<'a> {
         self.leaves.push(leaf);
         self.entries.push(entries);
         self.draft.next_leaf();
-        Ok(())
     }
 
-    /// Ends the block with its seal.
+    /// A block that changes nothing: neither books nor log.
+    pub(super) fn closing(registers: &Registers, ground: &Ground, chain: Digest, time: Timestamp) -> Done {
+        let head = &ground.head;
+        let first = LeafIndex(head.log.size());
+        let place = Place { chain, time, height: head.height.next(), leaf: first };
+        let layer = Draft::new(registers, &ground.layers, place).seal();
+        Done {
+            first,
+            seal: head.seal,
+            log: head.log.clone(),
+            leaves: Vec::new(),
+            entries: Vec::new(),
+            layer: Arc::new(layer),
+            state_root: head.state_root,
+            next: None,
+            closing: true,
+        }
+    }
+
+    /// Ends the block: with the leaf of the next epoch, if this one is over, and the seal.
     pub(super) fn seal(mut self, epoch: Epoch) -> Done {
-        let (time, height) = (self.draft.time(), self.draft.height());
+        let (chain, time, height) = (*self.draft.chain(), self.draft.time(), self.draft.height());
         let layer = self.draft.seal();
         let state_root = state_root(&layer.roots());
+        if let Some(next) = &self.next {
+            let leaf = Leaf::Epoch { epoch: next.epoch, chain, validators: next.digest() };
+            let leaf = codec::encode(&leaf);
+            self.log.push(leaf_hash(&leaf));
+            self.leaves.push(leaf);
+            self.entries.push(Vec::new());
+        }
         let count = self.leaves.len() as u64;
         let seal = LeafIndex(self.log.size());
         let leaf = codec::encode(&Leaf::Seal(Seal {
@@ -103,6 +173,15 @@ impl<'a> Execution<'a> {
             entries: self.entries,
             layer: Arc::new(layer),
             state_root,
+            next: self.next,
+            closing: false,
         }
     }
+}
+
+/// Puts the log after the parent among the recent ones.
+pub(super) fn put_root(draft: &mut Draft<'_>, parent: &Head) {
+    let Head { height, log, .. } = parent;
+    let slot = (height.0 % RECENT_ROOTS) as u32;
+    draft.put(RootRecord { slot, height: *height, size: log.size(), root: log.root() });
 }

@@ -24,6 +24,8 @@ pub(super) struct Ground {
     pub(super) head: Head,
     /// What lies between the registers and the block, newest first.
     pub(super) layers: Vec<Arc<Layer>>,
+    /// Whether the epoch ended with an ancestor that is not final yet: the block is a closing block.
+    pub(super) closing: bool,
     steps: Vec<Step>,
     lineage: Vec<(Height, BlockHash)>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn final_at(head: &Head) -> Self {
         let lineage = alloc::vec![(head.height, head.block)];
-        Self { head: head.clone(), layers: Vec::new(), steps: Vec::new(), lineage }
+        Self { head: head.clone(), layers: Vec::new(), closing: false, steps: Vec::new(), lineage }
     }
 
     /// `None` when the block does not descend from the final head.
@@ -49,7 +51,8 @@ impl Ground {
         let below = parent.lineage.iter().filter(|(height, _)| *height >= last_final.height);
         let lineage = core::iter::once(&own).chain(below).copied().collect();
         let layers = steps.iter().map(|step| step.layer.clone()).collect();
-        Some(Self { head: parent.head.clone(), layers, steps, lineage })
+        let closing = parent.ends_epoch() || parent.is_closing();
+        Some(Self { head: parent.head.clone(), layers, closing, steps, lineage })
     }
 
     pub(super) fn stage(self, block: VerifiedBlock, done: Done) -> Staged {
@@ -71,6 +74,8 @@ impl Ground {
             leaves: done.leaves,
             entries: done.entries,
             layer: done.layer,
+            next: done.next,
+            closing: done.closing,
             below: self.steps,
             lineage: self.lineage,
         }

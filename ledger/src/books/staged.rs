@@ -8,6 +8,7 @@ use super::Head;
 use super::ground::Step;
 use crate::account::Account;
 use crate::block::{BlockHash, Header, Height, LeafIndex, VerifiedBlock};
+use crate::certificate::ValidatorSet;
 use crate::entity::OrgNumber;
 use crate::entry::{JournalEntry, Posting};
 use crate::records::AccountRecord;
@@ -25,6 +26,8 @@ pub struct Staged {
     pub(super) leaves: Vec<Vec<u8>>,
     pub(super) entries: Vec<Vec<JournalEntry>>,
     pub(super) layer: Arc<Layer>,
+    pub(super) next: Option<Arc<ValidatorSet>>,
+    pub(super) closing: bool,
     // What lay between this block and the head that was final when it was executed, newest first.
     pub(super) below: Vec<Step>,
     // The blocks below, newest first, that head last.
@@ -71,7 +74,25 @@ impl Staged {
         &self.head
     }
 
-    /// Encoded [`Leaf`](crate::block::Leaf)s: one per transaction in their order, the seal last.
+    /// Whether it is a closing block: it stands on the end of its epoch, changes nothing, adds no leaf
+    /// and is never posted.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether another validator set is in force once it is posted. Until then only closing blocks
+    /// can stand on it.
+    pub fn ends_epoch(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The set that is in force once it is posted, if it ends the epoch.
+    pub fn next_validators(&self) -> Option<&ValidatorSet> {
+        self.next.as_deref()
+    }
+
+    /// Encoded [`Leaf`](crate::block::Leaf)s: one per transaction in their order, the next epoch's if
+    /// it ends one, the seal last. A closing block has none.
     pub fn leaves(&self) -> &[Vec<u8>] {
         &self.leaves
     }

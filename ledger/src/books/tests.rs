@@ -22,6 +22,11 @@ use crate::transaction::{
 };
 use crate::tree::verify_inclusion;
 
+mod epochs;
+mod offences;
+mod recovery;
+mod snapshot;
+
 /// 2026-05-04T12:00Z.
 const NOON: Timestamp = Timestamp(1_777_896_000_000);
 
@@ -71,6 +76,7 @@ pub(crate) fn genesis() -> Genesis {
         vote_key: public(100 + seat),
         cosign_key: public(110 + seat),
         peer_key: public(120 + seat),
+        governance_key: public(130 + seat),
     };
     Genesis {
         name: "hovedbok.example".to_string(),

@@ -105,6 +105,35 @@ impl<R: Record> Register<R> {
         Some(right.map_or(left, |right| tree::node_hash(&left, &right)))
     }
 
+    /// Appends a record of a snapshot; the tree over it is computed by [`Register::rebuild`].
+    pub(super) fn restore(&mut self, record: R) {
+        let index = self.len();
+        self.index.insert(record.key(), index);
+        self.records.set(index, record);
+    }
+
+    /// Computes the tree anew from the records, from the lowest kept level up.
+    pub(super) fn rebuild(&mut self) {
+        self.levels.clear();
+        let (mut size, mut level) = (self.len(), 0);
+        while size > 1 {
+            size = size.div_ceil(2);
+            level += 1;
+            if level < KEPT_FROM {
+                continue;
+            }
+            let mut nodes = Dense::default();
+            for index in 0..size {
+                if let Some(left) = self.node(level - 1, index * 2) {
+                    let right = self.node(level - 1, index * 2 + 1);
+                    nodes.set(index, right.map_or(left, |right| tree::node_hash(&left, &right)));
+                }
+            }
+            self.levels.push(nodes);
+        }
+        self.root = self.node(level, 0).unwrap_or_else(tree::empty_root);
+    }
+
     pub(super) fn fold(&mut self, delta: &Delta<R>) {
         assert_eq!(delta.start(), self.len(), "register {}: a layer is folded in its order", R::REGISTER);
         for (index, record) in delta.records() {

@@ -52,7 +52,8 @@ impl Plain {
 }
 
 fn draft<'a>(base: &'a Registers, below: &'a [Arc<Layer>]) -> Draft<'a> {
-    Draft::new(base, below, Timestamp(1), Height(1), LeafIndex(2))
+    let chain = Digest([0; 32]);
+    Draft::new(base, below, Place { chain, time: Timestamp(1), height: Height(1), leaf: LeafIndex(2) })
 }
 
 fn check(draft: &Draft<'_>, plain: &Plain) {

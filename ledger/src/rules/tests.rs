@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 use super::*;
 use crate::account::Account;
 use crate::amount::{Amount, Total};
-use crate::block::{Height, LeafIndex};
+use crate::block::{Epoch, Height, LeafIndex};
 use crate::booking;
 use crate::entity::{EntityKind, Name};
 use crate::entry::{Rate, Regime};
 use crate::records::{AccountRecord, Status};
-use crate::registers::{Record as _, Registers, Stored};
+use crate::registers::{Place, Record as _, Registers, Stored};
 use crate::signature::{PublicKey, Signature};
 use crate::time::{Period, Timestamp};
 use crate::transaction::{
@@ -58,6 +58,10 @@ fn account(text: &str) -> Account {
 
 fn nok(text: &str) -> Amount {
     Amount::from_decimal(text).unwrap()
+}
+
+fn place(time: Timestamp, height: u64, leaf: u64) -> Place {
+    Place { chain: CHAIN, time, height: Height(height), leaf: LeafIndex(leaf) }
 }
 
 /// Noon of a day, in Norway.
@@ -129,11 +133,19 @@ impl World {
     /// Entities of the worked examples whose books begin with this period.
     fn beginning(from: &str) -> Self {
         let mut registers = Registers::default();
-        let mut draft = Draft::new(&registers, &[], Timestamp(1), Height(0), LeafIndex(0));
+        let mut draft = Draft::new(&registers, &[], place(Timestamp(1), 0, 0));
         draft.put(booking::parse(BOOKING).unwrap());
         for code in codes::parse(CODES).unwrap() {
             draft.put(code);
         }
+        let epoch = EpochRecord {
+            epoch: Epoch(0),
+            after: Height(0),
+            size: 0,
+            validators: Digest::default(),
+            recovery: false,
+        };
+        seat(&mut draft, epoch, &[]);
         for (number, kind, name, sector, books) in [
             (S, EntityKind::Municipality, "Stavanger kommune", 650, Some(from)),
             (N, EntityKind::Municipality, "Sandnes kommune", 650, Some(from)),
@@ -178,7 +190,7 @@ impl World {
     }
 
     fn draft(&self) -> Draft<'_> {
-        Draft::new(&self.registers, &[], self.today, Height(1), LeafIndex(self.leaf))
+        Draft::new(&self.registers, &[], place(self.today, 1, self.leaf))
     }
 
     /// A transaction in the name of the first signer's entity, signed by keys with these seeds.

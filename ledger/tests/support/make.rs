@@ -5,6 +5,8 @@ use ledger::certificate::{Certificate, Vote};
 use ledger::checkpoint::{CertifiedCheckpoint, Checkpoint};
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::governance::Ready;
+use ledger::handoff::Handoff;
 use ledger::note::{NoteSignature, cosigned_bytes};
 use ledger::postings::CHAIN_START;
 use ledger::receipt::{Evidence, Receipt};
@@ -26,6 +28,7 @@ pub(crate) fn trust_file() -> Value {
             "vote_key": validator.vote_key.to_string(),
             "cosign_key": validator.cosign_key.to_string(),
             "peer_key": validator.peer_key.to_string(),
+            "governance_key": validator.governance_key.to_string(),
             "cosign_vkey": key.to_text(),
         })
     });
@@ -86,6 +89,28 @@ pub(crate) fn votes_file() -> Value {
     Value::Array(all.collect())
 }
 
+/// Handoffs in the order in which a reader who knows genesis takes them; the last holds or does not.
+pub(crate) fn handoffs_file() -> Value {
+    let hexes = |handoffs: &[Handoff]| {
+        handoffs.iter().map(|handoff| hex::encode(codec::encode(handoff))).collect::<Vec<_>>()
+    };
+    let cases = later::cases()
+        .into_iter()
+        .map(|(holds, why, handoffs)| json!({ "holds": holds, "why": why, "handoffs": hexes(&handoffs) }));
+    let ready = later::ready_for(&later::entrants()[0].0, VOTE + 4);
+    let validator = &later::entrants()[0].0;
+    json!({
+        "ready": {
+            "seed": hex::encode([VOTE + 4; 32]),
+            "chain": chain().to_hex(),
+            "validator": hex::encode(codec::encode(validator)),
+            "ready": hex::encode(codec::encode(&ready)),
+            "signed_bytes": hex::encode(Ready::signed_bytes(&chain(), ready.height, &ready.root, validator)),
+        },
+        "cases": cases.collect::<Vec<_>>(),
+    })
+}
+
 pub(crate) fn hashes_file() -> Value {
     let registers = registers().into_iter().map(|register| {
         json!({
@@ -112,8 +137,8 @@ pub(crate) fn hashes_file() -> Value {
         "genesis": { "bytes": hex::encode(genesis().encode()), "hash": chain().to_hex() },
         "header": { "bytes": hex::encode(codec::encode(&header())), "hash": header().hash().to_string() },
         "payload": {
-            "transactions": transactions().iter().map(|t| hex::encode(codec::encode(t))).collect::<Vec<_>>(),
-            "digest": Block::payload(&transactions()).to_hex(),
+            "transactions": booked().iter().map(|t| hex::encode(codec::encode(t))).collect::<Vec<_>>(),
+            "digest": Block::payload(&booked()).to_hex(),
         },
         "leaves": leaves.iter().map(|leaf| {
             json!({ "bytes": hex::encode(leaf), "hash": leaf_hash(leaf).to_hex() })
@@ -150,6 +175,9 @@ fn encodings() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("leaf", "a seal", leaves()[1].clone()),
         ("leaf", "an epoch", leaves()[0].clone()),
         ("header", "height 1", codec::encode(&header())),
+        ("handoff", "by a change", codec::encode(&later::handoffs()[0])),
+        ("handoff", "by recovery", codec::encode(&later::handoffs()[1])),
+        ("finalized-block", "the end of an epoch", codec::encode(&later::end())),
         ("vote", "to nullify", codec::encode(&vote(statements()[1]))),
         ("posting", "with every dimension absent or present", codec::encode(&postings()[0])),
     ]
@@ -294,7 +322,7 @@ pub(crate) fn state_proofs_file() -> Value {
     change("a record altered", &|p| p.records[1].record[40] ^= 1);
     change("a record at another index", &|p| p.records[1].index = 0);
     change("a record in another register", &|p| p.records[1].register = 8);
-    change("a register that does not exist", &|p| p.records[1].register = 10);
+    change("a register that does not exist", &|p| p.records[1].register = 14);
     change("a path cut", &|p| p.records[1].path.truncate(1));
     change("a path with a hash too many", &|p| p.records[3].path.push(Digest([1; 32])));
     change("a register's length altered", &|p| p.seal.registers[4].length = 4);
@@ -344,7 +372,7 @@ pub(crate) fn receipts() -> Vec<Case> {
     let mut altered_leaf = all[6].clone();
     altered_leaf[60] ^= 1;
     let of = |leaf: Vec<u8>, index: u64, path: Vec<Digest>| {
-        Receipt::new(leaf, LeafIndex(index), path, certify(body.clone(), &[0, 1, 2]), None).to_text()
+        Receipt::new(leaf, LeafIndex(index), path, certify(body.clone(), &[0, 1, 2]), None, vec![]).to_text()
     };
     let path6 = path(&all, 6);
     let elsewhere = Evidence { seal: seal_proof(&all[..16]), records: vec![record(4, 0)] };
@@ -354,13 +382,14 @@ pub(crate) fn receipts() -> Vec<Case> {
         path6.clone(),
         certify(body.clone(), &[0, 1, 2]),
         Some(elsewhere),
+        vec![],
     );
     let mut other_record = record(4, 0);
     other_record.record[40] ^= 1;
     let other_body = Checkpoint { origin: other_trust().origin().into(), ..body.clone() };
     let other: Vec<_> = (0..3).map(|signer| cosignature(&other_body, signer)).collect();
     let other = CertifiedCheckpoint::assemble(other_body, &other, &other_trust()).unwrap();
-    let other = Receipt::new(all[6].clone(), LeafIndex(6), path6.clone(), other, None);
+    let other = Receipt::new(all[6].clone(), LeafIndex(6), path6.clone(), other, None, vec![]);
     let swapped = {
         let mut path = path6.clone();
         path.swap(0, 1);
@@ -390,7 +419,7 @@ pub(crate) fn receipts() -> Vec<Case> {
             "format",
             Some(1),
             "a format of extra from a later version",
-            text(&invoice.replace("extra AQ", "extra Ag")),
+            text(&invoice.replace("extra Ag", "extra Aw")),
         ),
         (
             "leading-zero",
@@ -482,12 +511,47 @@ pub(crate) fn receipts() -> Vec<Case> {
             text(&receipt(6, 19, Some(vec![other_record])).to_text()),
         ),
         ("other-seal", Some(11), "records as of another checkpoint", text(&elsewhere.to_text())),
+        ("after-change", None, "under the second validator set", later::receipt(24, 2, None)),
+        ("after-recovery", None, "under the third, which began by recovery", later::receipt(27, 2, None)),
+        ("last-of-epoch", None, "at the last size of the first set", later::receipt(22, 0, None)),
+        (
+            "handoff-missing",
+            Some(6),
+            "without the handoff to the set that signed",
+            later::receipt(24, 0, None),
+        ),
+        (
+            "handoff-skipped",
+            Some(3),
+            "with the second handoff and without the first",
+            later::receipt(27, 2, Some(&later::handoffs()[1..])),
+        ),
+        (
+            "handoff-altered",
+            Some(3),
+            "with another validator in the set that takes over",
+            later::receipt(24, 1, Some(&[later::altered()])),
+        ),
+        (
+            "handoff-beyond",
+            Some(4),
+            "with a handoff to an epoch after its checkpoint",
+            later::receipt(24, 2, Some(&later::handoffs())),
+        ),
+        (
+            "old-validators",
+            Some(6),
+            "the first set signs beyond the end of its epoch",
+            later::old_validators(),
+        ),
     ]
 }
 
 pub(crate) fn receipts_file() -> Value {
-    let all = receipts().into_iter().map(|(name, step, what, _)| {
-        json!({ "file": format!("receipts/{name}.kvittering"), "holds": step.is_none(), "step": step, "what": what })
+    let all = receipts().into_iter().map(|(name, step, what, bytes)| {
+        let handoffs = Receipt::parse_bytes(&bytes).map_or(0, |receipt| receipt.handoffs().len());
+        let file = format!("receipts/{name}.kvittering");
+        json!({ "file": file, "holds": step.is_none(), "step": step, "what": what, "handoffs": handoffs })
     });
     Value::Array(all.collect())
 }

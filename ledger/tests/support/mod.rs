@@ -3,6 +3,8 @@
 //! bytes.
 #![allow(dead_code)]
 
+use std::sync::OnceLock;
+
 use ed25519_dalek::{Signer, SigningKey};
 use ledger::account::{Account, Class};
 use ledger::amount::{Amount, Total};
@@ -16,12 +18,13 @@ use ledger::digest::Digest;
 use ledger::entity::{EntityKind, Name, OrgNumber};
 use ledger::entry::{JournalEntry, Posting, Rate, Regime, Vat, Voucher};
 use ledger::genesis::Genesis;
+use ledger::offence::OffenceKind;
 use ledger::postings::{CHAIN_START, ChainedPosting, chained};
 use ledger::receipt::{Evidence, Receipt};
 use ledger::records::{
-    AccountRecord, ChartAccounts, CodeList, CodeRecord, DocumentRecord, EntityRecord, KeyRecord,
-    KostraAccounts, MirrorArt, OutputCode, ParameterRecord, PaymentRecord, PeriodRecord, SalesAccount,
-    SeriesRecord, Status,
+    AccountRecord, ChartAccounts, CodeList, CodeRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord,
+    KostraAccounts, MirrorArt, OffenceRecord, OutputCode, ParameterRecord, PaymentRecord, PeriodRecord,
+    RootRecord, SalesAccount, SeatRecord, SeriesRecord, Status,
 };
 use ledger::signature::{PublicKey, Signature};
 use ledger::state_proof::{RecordPath, RegisterRoot, SealProof, StateProofs, state_root};
@@ -32,6 +35,8 @@ use ledger::transaction::{
     Transaction, TransactionId, VatTotal,
 };
 use ledger::tree::{self, Frontier, leaf_hash};
+
+pub(crate) mod later;
 
 /// The reader's clock.
 pub(crate) const NOW: Timestamp = Timestamp(1_772_700_000_000);
@@ -49,10 +54,12 @@ pub(crate) fn sign(number: u8, bytes: &[u8]) -> Signature {
     Signature(private(number).sign(bytes).to_bytes())
 }
 
-/// Validators 0 to 3: votes by keys 11 on, cosignatures by 21 on, network by 31 on.
+/// Validators 0 to 3: votes by keys 11 on, cosignatures by 21 on, network by 31 on,
+/// governance by 51 on.
 pub(crate) const VOTE: u8 = 11;
 pub(crate) const COSIGN: u8 = 21;
-const PEER: u8 = 31;
+pub(crate) const PEER: u8 = 31;
+pub(crate) const GOVERNANCE: u8 = 51;
 /// Who submits: keys 41 (machine), 42 and 43 (people) of the buyer.
 pub(crate) const SUBMIT: u8 = 41;
 pub(crate) const ATTEST: u8 = 42;
@@ -70,7 +77,7 @@ pub(crate) fn seller() -> OrgNumber {
     org(974_761_076)
 }
 
-fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
@@ -86,6 +93,7 @@ pub(crate) fn validators() -> ValidatorSet {
         vote_key: public(VOTE + i),
         cosign_key: public(COSIGN + i),
         peer_key: public(PEER + i),
+        governance_key: public(GOVERNANCE + i),
     });
     ValidatorSet { epoch: Epoch(0), validators: validators.collect() }
 }
@@ -179,7 +187,8 @@ pub(crate) fn genesis() -> Genesis {
 }
 
 pub(crate) fn chain() -> Digest {
-    genesis().hash()
+    static ONCE: OnceLock<Digest> = OnceLock::new();
+    *ONCE.get_or_init(|| genesis().hash())
 }
 
 pub(crate) fn trust() -> Trust {
@@ -242,8 +251,8 @@ fn bank() -> BankReference {
     BankReference { message: Digest([0xb0; 32]), entry: Digest([0xb1; 32]) }
 }
 
-/// One of each operation, with the keys that sign it here.
-pub(crate) fn operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
+/// One of each operation on books, with the keys that sign it here.
+fn small_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
     let document = invoice_id;
     let amount = Amount(12_500_000);
     let reason = ReasonCode(*b"AC04");
@@ -297,6 +306,30 @@ pub(crate) fn operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
     ]
 }
 
+/// Those about the validators, which do not stand in the small log.
+fn governance_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
+    vec![
+        (
+            "change-validators",
+            Operation::ChangeValidators(later::change()),
+            vec![GOVERNANCE, GOVERNANCE + 1, GOVERNANCE + 2],
+        ),
+        (
+            "recover",
+            Operation::Recover(later::recovery()),
+            vec![GOVERNANCE + 1, GOVERNANCE + 2, GOVERNANCE + 4],
+        ),
+        ("report-offence", Operation::ReportOffence(later::offence()), vec![VOTE]),
+    ]
+}
+
+/// All of them.
+pub(crate) fn operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
+    let mut operations = small_operations();
+    operations.extend(governance_operations());
+    operations
+}
+
 pub(crate) fn signed(number: u8, operation: Operation, keys: &[u8]) -> SignedTransaction {
     let transaction = Transaction { id: PaymentId { submitter: buyer(), number: [number; 16] }, operation };
     let bytes = transaction.signed_bytes(&chain());
@@ -306,12 +339,19 @@ pub(crate) fn signed(number: u8, operation: Operation, keys: &[u8]) -> SignedTra
     SignedTransaction { transaction, signatures }
 }
 
+fn numbered(operations: Vec<(&'static str, Operation, Vec<u8>)>) -> Vec<SignedTransaction> {
+    let numbered = operations.into_iter().zip(1..);
+    numbered.map(|((_, operation, keys), number)| signed(number, operation, &keys)).collect()
+}
+
 pub(crate) fn transactions() -> Vec<SignedTransaction> {
-    operations()
-        .into_iter()
-        .zip(1..)
-        .map(|((_, operation, keys), number)| signed(number, operation, &keys))
-        .collect()
+    numbered(operations())
+}
+
+/// Those that stand in the small log.
+pub(crate) fn booked() -> Vec<SignedTransaction> {
+    static ONCE: OnceLock<Vec<SignedTransaction>> = OnceLock::new();
+    ONCE.get_or_init(|| numbered(small_operations())).clone()
 }
 
 /// What the invoice books for the buyer.
@@ -349,7 +389,7 @@ pub(crate) fn header() -> Header {
         parent: BlockHash(Digest([0xaa; 32])),
         proposer: 1,
         time: Timestamp(1_772_590_000_000),
-        payload: Block::payload(&transactions()),
+        payload: Block::payload(&booked()),
         log_size: 16,
         log_root: checkpoint(&leaves[..16]).root,
         state_root: state_root(&registers()),
@@ -418,7 +458,7 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         payee: invoice().payee,
         leaf: LeafIndex(6),
     };
-    let payments = transactions().into_iter().zip(2..).map(|(signed, leaf)| {
+    let payments = booked().into_iter().zip(2..).map(|(signed, leaf)| {
         let id = Digest::of(&[&signed.transaction.signed_bytes(&chain())]);
         codec::encode(&PaymentRecord {
             id: signed.transaction.id,
@@ -426,6 +466,20 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             leaf: LeafIndex(leaf),
         })
     });
+    let epoch = EpochRecord {
+        epoch: Epoch(0),
+        after: Height(0),
+        size: 0,
+        validators: validators().digest(),
+        recovery: false,
+    };
+    let seats = (0..).zip(validators().validators).map(|(index, validator)| {
+        let (epoch, proposed) = (Epoch(0), Height(u64::from(index == 1)));
+        codec::encode(&SeatRecord { epoch, index, validator, proposed })
+    });
+    let root = RootRecord { slot: 0, height: Height(0), size: 2, root: Digest([0xd0; 32]) };
+    let (signer, view, kind) = (3, View(258), OffenceKind::NotarizeAndFinalize);
+    let offence = OffenceRecord { epoch: Epoch(0), signer, view, kind, leaf: LeafIndex(6) };
     let one = |record: Vec<u8>| vec![record];
     vec![
         ("parameters", one(codec::encode(&genesis().parameters))),
@@ -438,6 +492,10 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("documents", one(codec::encode(&document))),
         ("payments", payments.collect()),
         ("bank-entries", vec![]),
+        ("epochs", one(codec::encode(&epoch))),
+        ("seats", seats.collect()),
+        ("roots", one(codec::encode(&root))),
+        ("offences", one(codec::encode(&offence))),
     ]
 }
 
@@ -467,11 +525,15 @@ pub(crate) fn record(register: u8, index: u64) -> RecordPath {
 }
 
 fn seal(height: u64, previous: u64, first: u64, count: u64) -> Vec<u8> {
+    seal_of(Epoch(0), height, previous, first, count)
+}
+
+pub(crate) fn seal_of(epoch: Epoch, height: u64, previous: u64, first: u64, count: u64) -> Vec<u8> {
     codec::encode(&Leaf::Seal(Seal {
         version: PROTOCOL_VERSION,
         height: Height(height),
         time: Timestamp(1_772_582_400_000 + height),
-        epoch: Epoch(0),
+        epoch,
         previous_seal: LeafIndex(previous),
         first: LeafIndex(first),
         count,
@@ -481,9 +543,14 @@ fn seal(height: u64, previous: u64, first: u64, count: u64) -> Vec<u8> {
 
 /// Epoch and seal of genesis; a block of one of each operation; a block of a lone attestation.
 pub(crate) fn leaves() -> Vec<Vec<u8>> {
+    static ONCE: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    ONCE.get_or_init(make_leaves).clone()
+}
+
+fn make_leaves() -> Vec<Vec<u8>> {
     let epoch = Leaf::Epoch { epoch: Epoch(0), chain: chain(), validators: validators().digest() };
     let mut leaves = vec![codec::encode(&epoch), seal(0, 0, 0, 1)];
-    for (signed, place) in transactions().into_iter().zip(0..) {
+    for (signed, place) in booked().into_iter().zip(0..) {
         let entries = if place == 4 { vec![entry()] } else { vec![] };
         leaves.push(codec::encode(&Leaf::Transaction(Booked { signed, entries })));
     }
@@ -537,7 +604,14 @@ pub(crate) fn receipt(index: u64, size: usize, records: Option<Vec<RecordPath>>)
     let leaves = &leaves()[..size];
     let evidence = records.map(|records| Evidence { seal: seal_proof(leaves), records });
     let certified = certify(checkpoint(leaves), &[0, 1, 2]);
-    Receipt::new(leaves[index as usize].clone(), LeafIndex(index), path(leaves, index), certified, evidence)
+    Receipt::new(
+        leaves[index as usize].clone(),
+        LeafIndex(index),
+        path(leaves, index),
+        certified,
+        evidence,
+        vec![],
+    )
 }
 
 pub(crate) fn state_proofs() -> StateProofs {

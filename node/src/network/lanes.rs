@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use ledger::block::{BLOCK_BYTES_MAX, Block, HEADER_BYTES_MAX};
-use ledger::certificate::FinalizedBlock;
+use ledger::certificate::VALIDATORS_MAX;
 use ledger::codec::{self, ENCODED_BYTES_MAX};
+use ledger::finality::FinalizedBlock;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::wire::{Frame, Lane, REQUEST_BYTES_MAX, Request, WireError, read_frame, write_frame};
 use super::{
-    ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, FRAME_TIMEOUT, FRAMES_QUEUED_MAX, NetworkEvent,
-    PROPOSALS_QUEUED_MAX, REQUEST_TIMEOUT, Responder, frame_bytes_max, proposal_bytes_max,
+    ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, FRAME_BYTES_MAX, FRAME_TIMEOUT, FRAMES_QUEUED_MAX, NetworkEvent,
+    PROPOSAL_BYTES_MAX, PROPOSALS_QUEUED_MAX, REQUEST_TIMEOUT, Responder,
 };
 
 /// A block alone in an answer.
@@ -107,13 +108,12 @@ pub(super) async fn write(
 pub(super) async fn read(
     mut stream: impl AsyncRead + Unpin,
     from: u16,
-    members: usize,
     lane: Lane,
     inbox: mpsc::Sender<NetworkEvent>,
 ) -> Result<(), WireError> {
     let max = match lane {
-        Lane::Proposals => proposal_bytes_max(members),
-        Lane::Votes | Lane::Requests => frame_bytes_max(members),
+        Lane::Proposals => PROPOSAL_BYTES_MAX,
+        Lane::Votes | Lane::Requests => FRAME_BYTES_MAX,
     };
     loop {
         let bytes = read_frame(&mut stream, max, FRAME_TIMEOUT).await?;
@@ -123,8 +123,8 @@ pub(super) async fn read(
         }
         let event = match frame {
             Frame::Consensus(message) => NetworkEvent::Message { from, message },
-            Frame::Cosignatures(cosignatures) if cosignatures.len() > members => {
-                return Err(WireError::Misplaced("more cosignatures than members"));
+            Frame::Cosignatures(cosignatures) if cosignatures.len() > VALIDATORS_MAX => {
+                return Err(WireError::Misplaced("more cosignatures than validators"));
             }
             Frame::Cosignatures(cosignatures) => NetworkEvent::Cosignatures { from, cosignatures },
         };

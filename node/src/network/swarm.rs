@@ -78,7 +78,6 @@ struct Asked {
 struct Task {
     swarm: Swarm<Behaviour>,
     topic: IdentTopic,
-    members: usize,
     peers: BTreeMap<PeerId, Peer>,
     by_index: Vec<Option<PeerId>>,
     tasks: JoinSet<Ended>,
@@ -144,7 +143,6 @@ pub(super) async fn start(
     let mut task = Task {
         swarm,
         topic,
-        members: seats,
         peers,
         by_index,
         tasks: JoinSet::new(),
@@ -307,7 +305,7 @@ impl Task {
                 peer.on_connected(now, connection_id);
                 let index = peer.index;
                 if peer.connections.len() == 1 {
-                    tracing::info!(validator = index, "connected");
+                    tracing::info!(peer = index, "connected");
                     self.set_presence(index, true);
                 }
                 self.open_writers(peer_id, now);
@@ -320,13 +318,13 @@ impl Task {
                     self.open_writers(peer_id, now);
                 } else {
                     let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
-                    tracing::info!(validator = index, cause, "disconnected");
+                    tracing::info!(peer = index, cause, "disconnected");
                     self.set_presence(index, false);
                 }
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), error, .. } => {
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
-                    tracing::debug!(validator = peer.index, %error, "cannot be reached");
+                    tracing::debug!(peer = peer.index, %error, "cannot be reached");
                     peer.on_dial_failed(now, jitter());
                 }
             }
@@ -370,7 +368,7 @@ impl Task {
 
     fn on_inbound(&mut self, peer_id: PeerId, lane: Lane, stream: Stream) {
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
-        let (index, members) = (peer.index, self.members);
+        let index = peer.index;
         if lane == Lane::Requests {
             // Over the limit the stream is dropped, which the peer sees as no answer.
             let Ok(permit) = Arc::clone(&peer.questions).try_acquire_owned() else { return };
@@ -385,7 +383,7 @@ impl Task {
         let (slot, inbox) = if lane == Lane::Votes { (0, &self.small) } else { (1, &self.bulk) };
         let inbox = inbox.clone();
         let task = self.tasks.spawn(async move {
-            Ended::Reader { peer: peer_id, result: lanes::read(stream, index, members, lane, inbox).await }
+            Ended::Reader { peer: peer_id, result: lanes::read(stream, index, lane, inbox).await }
         });
         if let Some(before) = peer.readers[slot].replace(task) {
             before.abort();
@@ -447,7 +445,7 @@ impl Task {
                 if let Err(error) = self.swarm.dial(options)
                     && let Some(peer) = self.peers.get_mut(&peer_id)
                 {
-                    tracing::debug!(validator = peer.index, %error, "cannot be dialed");
+                    tracing::debug!(peer = peer.index, %error, "cannot be dialed");
                     peer.on_dial_failed(now, jitter());
                 }
             }
@@ -457,9 +455,9 @@ impl Task {
     fn on_offence(&mut self, peer_id: PeerId, reason: &str) {
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         self.metrics.offences.inc();
-        tracing::warn!(validator = peer.index, reason, "a peer broke the protocol");
+        tracing::warn!(peer = peer.index, reason, "a peer broke the protocol");
         if peer.on_offence() {
-            tracing::warn!(validator = peer.index, "cut off for {} s", CUT_OFF.as_secs());
+            tracing::warn!(peer = peer.index, "cut off for {} s", CUT_OFF.as_secs());
             peer.cut_off_until = Some(Instant::now() + CUT_OFF);
             self.swarm.behaviour_mut().allowed.disallow_peer(peer_id);
         }

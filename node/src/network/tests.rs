@@ -5,6 +5,7 @@ use consensus::event::{Justification, Status};
 use ledger::block::{Epoch, Header, View};
 use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec;
+use ledger::finality::Finality;
 use ledger::signature::Signature;
 use ledger::time::Timestamp;
 use ledger::transaction::SignedTransaction;
@@ -156,9 +157,12 @@ fn proposal(height: u64, transactions: usize) -> Message {
 fn finalized(height: u64, transactions: usize) -> FinalizedBlock {
     FinalizedBlock {
         block: block(height, transactions),
-        notarization: certificate(height),
-        skips: Vec::new(),
-        finalization: Some(certificate(height)),
+        finality: Finality::Voted {
+            notarization: certificate(height),
+            skips: Vec::new(),
+            finalization: Some(certificate(height)),
+            closing: Vec::new(),
+        },
     }
 }
 
@@ -401,7 +405,7 @@ async fn a_member_that_breaks_the_protocol_is_cut_off_for_a_while() {
     let mut nodes = connected(2).await;
     // A member's own queue takes any bytes: announce and send what no lane carries.
     let queues = nodes[1].handle.queues[0].clone().unwrap();
-    let oversized = vec![0; frame_bytes_max(2) + 1];
+    let oversized = vec![0; FRAME_BYTES_MAX + 1];
     let misplaced = Frame::Consensus(proposal(1, 0)).encode();
     queues.votes.push(oversized.into());
     until(|| nodes[0].handle.metrics().offences.get() == 1).await;

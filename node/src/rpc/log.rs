@@ -178,7 +178,9 @@ pub(super) async fn block(
     let _turn = rpc.turn().await?;
     let view = rpc
         .read(move |store| {
-            let Some(finalized) = store.finalized(Height(height))? else {
+            let (Some(finalized), Some((first, _))) =
+                (store.finalized(Height(height))?, store.leaf_range(Height(height))?)
+            else {
                 return Err(Problem::not_found(format!("block {height} is not posted here")));
             };
             let header = &finalized.block.header;
@@ -188,7 +190,7 @@ pub(super) async fn block(
             Ok(BlockView {
                 hash: (&header.hash().0).into(),
                 header: header.into(),
-                first_leaf: header.log_size.saturating_sub(finalized.block.transactions.len() as u64 + 1),
+                first_leaf: first.0,
                 transactions: ids.map(|id| Hex::from(&id.0)).collect(),
                 finalized: (&codec::encode(&finalized)).into(),
             })

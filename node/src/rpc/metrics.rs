@@ -31,7 +31,11 @@ pub(super) struct Metrics {
     registry: std::sync::Arc<Registry>,
     pub(super) peers: Gauge,
     pub(super) halted: Gauge,
+    pub(super) lost_votes: Gauge,
+    pub(super) refused: Gauge,
     pub(super) answers_in_time: Gauge,
+    pub(super) epoch: Gauge,
+    pub(super) votes: Gauge,
     pub(super) height: Gauge,
     pub(super) view: Gauge,
     pub(super) pool: Gauge,
@@ -57,7 +61,11 @@ impl Default for Metrics {
         };
         let peers = gauge("peers_connected", "Validators and followers connected");
         let halted = gauge("halted", "1 once the validator stopped voting for good");
+        let lost_votes = gauge("lost_votes", "1 while the vote log is lost and nothing is voted");
+        let refused = gauge("refused_signatures", "what the signer refused to sign since the start");
         let answers_in_time = gauge("answers", "1 while the validator answers questions in time");
+        let epoch = gauge("epoch", "Epoch of the validator set in force");
+        let votes = gauge("votes", "1 while this node has a seat and votes; 0 of a follower");
         let height = gauge("height", "Height of the last posted block");
         let view = gauge("view", "View that consensus is in");
         let pool = gauge("pool_transactions", "Transactions that wait for a block");
@@ -79,7 +87,11 @@ impl Default for Metrics {
             registry: std::sync::Arc::new(registry),
             peers,
             halted,
+            lost_votes,
+            refused,
             answers_in_time,
+            epoch,
+            votes,
             height,
             view,
             pool,

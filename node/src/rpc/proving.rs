@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ledger::block::{Height, LeafIndex};
 use ledger::books::Ledger;
-use ledger::checkpoint::CertifiedCheckpoint;
+use ledger::checkpoint::{CertifiedCheckpoint, Trust};
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::receipt::Receipt;
@@ -41,17 +41,19 @@ pub(super) struct Newest {
     pub(super) size: u64,
     /// The signed note.
     pub(super) note: Arc<CertifiedCheckpoint>,
+    /// The handoffs that lead from genesis to the validators who signed it.
+    pub(super) trust: Arc<Trust>,
 }
 
 impl Newest {
     /// Written out here rather than by the running validator, which has better things to do.
-    fn new(rpc: &Rpc, certified: &Certified) -> Result<Self, Problem> {
-        let note = certified.note(&rpc.node.identity.trust);
+    fn new(certified: &Certified, trust: Arc<Trust>) -> Result<Self, Problem> {
+        let note = certified.note(&trust);
         let note = note.and_then(|note| CertifiedCheckpoint::parse(&note).ok()).ok_or_else(|| {
             tracing::error!(size = certified.size, "rpc: a certified checkpoint does not read");
             Problem::broken("the checkpoint does not read; ask another node and tell this one's operator")
         })?;
-        Ok(Self { size: certified.size, note: Arc::new(note) })
+        Ok(Self { size: certified.size, note: Arc::new(note), trust })
     }
 }
 
@@ -60,14 +62,15 @@ impl Newest {
 /// # Errors
 /// A problem when none is certified yet.
 pub(super) async fn newest(rpc: &Rpc) -> Result<Newest, Problem> {
-    let certified = rpc.ask(|validator| validator.certified().cloned()).await?;
-    let certified = certified.ok_or_else(|| {
+    let certified =
+        rpc.ask(|validator| Some((validator.certified().cloned()?, validator.trust().clone()))).await?;
+    let (certified, trust) = certified.ok_or_else(|| {
         Problem::busy(
             "no checkpoint is certified yet; the validators are still starting, ask again in a second",
             1,
         )
     })?;
-    Newest::new(rpc, &certified)
+    Newest::new(&certified, trust)
 }
 
 /// An answer of the books as they stood at a certified checkpoint.
@@ -93,10 +96,12 @@ pub(super) async fn at_checkpoint<T: Send + 'static>(
         let asked = rpc.ask(move |validator| {
             let (certified, ledger) = (validator.certified()?, validator.ledger());
             let is_head = certified.size == ledger.head().log.size();
-            is_head.then(|| (question(ledger), certified.clone(), ledger.register_roots()))
+            let trust = || validator.trust().clone();
+            is_head.then(|| (question(ledger), certified.clone(), trust(), ledger.register_roots()))
         });
-        if let Some((answer, certified, registers)) = asked.await? {
-            return Ok(Proven { answer, checkpoint: Newest::new(rpc, &certified)?, registers });
+        if let Some((answer, certified, trust, registers)) = asked.await? {
+            let checkpoint = Newest::new(&certified, trust)?;
+            return Ok(Proven { answer, checkpoint, registers });
         }
         if Instant::now() >= deadline {
             return Err(Problem::busy(
@@ -219,7 +224,8 @@ impl<'a> LogReader<'a> {
     pub(super) fn receipt(&mut self, leaf: LeafIndex, checkpoint: &Newest) -> Result<String, Problem> {
         let bytes = self.leaf(leaf)?;
         let path = self.inclusion(leaf, checkpoint.size)?;
-        Ok(Receipt::new(bytes, leaf, path, checkpoint.note.as_ref().clone(), None).to_text())
+        let handoffs = checkpoint.trust.handoffs_at(checkpoint.size).to_vec();
+        Ok(Receipt::new(bytes, leaf, path, checkpoint.note.as_ref().clone(), None, handoffs).to_text())
     }
 
     /// Height of the block that a leaf stands in.

@@ -27,22 +27,36 @@ const NO_CACHE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 /// The process runs and answers.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Alive {
-    /// Always `alive`.
+    /// `alive`; or `halted` when it stopped voting for good, and still answers readers.
     #[schema(examples("alive"))]
     status: &'static str,
+    /// Why it stopped, and where the proof lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    halted: Option<String>,
+    /// Why it votes nothing for now, and what it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    silent: Option<String>,
 }
 
-/// Whether the process is alive. Asks nothing of the validator: restart the process if this fails.
+/// Whether the process is alive. Asks nothing of the validator: restart the process if this fails. One
+/// that stopped for good is alive and says so; a restart changes nothing, a person has to look.
 #[utoipa::path(
     get, path = "/health", tag = "node", operation_id = "health",
     responses((status = 200, description = "It is", body = Alive), FixedProblems)
 )]
-pub(super) async fn health() -> impl IntoResponse {
-    ([NO_CACHE], axum::Json(Alive { status: "alive" }))
+pub(super) async fn health(State(rpc): State<Rpc>) -> impl IntoResponse {
+    let halted = rpc.health.borrow().halted.as_deref().map(String::from);
+    let status = if halted.is_some() { "halted" } else { "alive" };
+    let silent = rpc.health.borrow().lost_votes.map(|progress| progress.to_string());
+    ([NO_CACHE], axum::Json(Alive { status, halted, silent }))
 }
 
 /// Where the validator stands.
 struct Standing {
+    epoch: u64,
+    votes: bool,
     height: u64,
     view: u64,
     time_ms: u64,
@@ -61,6 +75,8 @@ impl Standing {
         let head = ledger.head();
         let registers = ledger.register_roots();
         Self {
+            epoch: ledger.validators().epoch.0,
+            votes: validator.seat().is_some(),
             height: head.height.0,
             view: validator.consensus().view().0,
             time_ms: head.time.0,
@@ -85,15 +101,15 @@ impl Standing {
     }
 
     /// Why the node is not fit to be relied on, if it is not.
-    fn impediment(&self, health: Health, votes: bool, heartbeat_ms: u64) -> Option<String> {
-        let age_ms = self.block_age_ms();
+    fn impediment(&self, health: &Health, heartbeat_ms: u64) -> Option<String> {
+        let (age_ms, votes) = (self.block_age_ms(), self.votes);
         let connected = health.peers + usize::from(votes);
         let needed = if votes { self.quorum } else { 1 };
-        if health.halted {
-            return Some(
-                "the validator stopped voting for good; read its log, and do not restart it before"
-                    .to_string(),
-            );
+        if let Some(halted) = &health.halted {
+            return Some(halted.to_string());
+        }
+        if let Some(progress) = health.lost_votes {
+            return Some(progress.to_string());
         }
         if connected < needed {
             return Some(format!(
@@ -130,6 +146,8 @@ impl Standing {
 /// The node is fit to be relied on.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ready {
+    /// Epoch of the validator set in force.
+    epoch: u64,
     /// Height of the last posted block.
     height: u64,
     /// Its time.
@@ -150,16 +168,16 @@ pub(super) struct Ready {
 )]
 pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, Problem> {
     let standing = rpc.ask(Standing::of).await?;
-    let health = *rpc.health.borrow();
-    let votes = rpc.node.identity.me.is_some();
-    if let Some(impediment) = standing.impediment(health, votes, rpc.heartbeat_ms) {
+    let health = rpc.health.borrow().clone();
+    if let Some(impediment) = standing.impediment(&health, rpc.heartbeat_ms) {
         return Err(Problem::not_ready(impediment));
     }
     let ready = Ready {
+        epoch: standing.epoch,
         height: standing.height,
         time: ledger::time::Timestamp(standing.time_ms).into(),
         checkpoint_size: standing.certified.map_or(0, |(size, _)| size),
-        votes,
+        votes: standing.votes,
         peers: health.peers,
     };
     Ok(([NO_CACHE], axum::Json(ready)))
@@ -189,9 +207,13 @@ fn read(rpc: &Rpc, standing: &Standing) {
     let set = |gauge: &prometheus_client::metrics::gauge::Gauge, value: u64| {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     };
-    let health = *rpc.health.borrow();
+    let health = rpc.health.borrow().clone();
     set(&metrics.peers, health.peers as u64);
-    set(&metrics.halted, u64::from(health.halted));
+    set(&metrics.halted, u64::from(health.halted.is_some()));
+    set(&metrics.lost_votes, u64::from(health.lost_votes.is_some()));
+    set(&metrics.refused, health.refused);
+    set(&metrics.epoch, standing.epoch);
+    set(&metrics.votes, u64::from(standing.votes));
     set(&metrics.height, standing.height);
     set(&metrics.view, standing.view);
     set(&metrics.pool, standing.pooled as u64);
@@ -223,6 +245,8 @@ mod tests {
 
     fn standing() -> Standing {
         Standing {
+            epoch: 0,
+            votes: true,
             height: 7,
             view: 9,
             time_ms: now_ms(),
@@ -238,35 +262,34 @@ mod tests {
     const HEARTBEAT_MS: u64 = 600_000;
 
     fn health(peers: usize) -> Health {
-        Health { peers, halted: false }
+        Health { peers, ..Health::default() }
     }
 
     #[test]
     fn a_validator_cut_off_from_its_quorum_is_not_ready() {
-        assert_eq!(standing().impediment(health(2), true, HEARTBEAT_MS), None);
-        let impediment = standing().impediment(health(1), true, HEARTBEAT_MS).unwrap();
+        assert_eq!(standing().impediment(&health(2), HEARTBEAT_MS), None);
+        let impediment = standing().impediment(&health(1), HEARTBEAT_MS).unwrap();
         assert!(
             impediment.starts_with("2 validators in reach, itself included, 3 are needed"),
             "{impediment}"
         );
-        assert_eq!(standing().impediment(health(1), false, HEARTBEAT_MS), None);
-        let halted = Health { peers: 3, halted: true };
-        assert!(
-            standing().impediment(halted, true, HEARTBEAT_MS).unwrap().contains("stopped voting for good")
-        );
+        assert_eq!(Standing { votes: false, ..standing() }.impediment(&health(1), HEARTBEAT_MS), None);
+        let halted =
+            Health { peers: 3, halted: Some("stopped voting for good: …".into()), ..Health::default() };
+        assert!(standing().impediment(&halted, HEARTBEAT_MS).unwrap().contains("stopped voting for good"));
     }
 
     #[test]
     fn a_chain_that_rests_is_ready_and_one_that_is_stuck_is_not() {
         let old = Standing { time_ms: now_ms() - 600_000, ..standing() };
-        assert_eq!(old.impediment(health(3), true, HEARTBEAT_MS), None);
+        assert_eq!(old.impediment(&health(3), HEARTBEAT_MS), None);
         let behind = Standing { time_ms: now_ms() - 1_300_000, ..standing() };
-        let impediment = behind.impediment(health(3), true, HEARTBEAT_MS).unwrap();
+        let impediment = behind.impediment(&health(3), HEARTBEAT_MS).unwrap();
         assert!(impediment.contains("has yet to catch up"), "{impediment}");
         let stuck = Standing { pooled: 4, ..old };
-        assert!(stuck.impediment(health(3), true, HEARTBEAT_MS).unwrap().starts_with("4 transactions wait"));
+        assert!(stuck.impediment(&health(3), HEARTBEAT_MS).unwrap().starts_with("4 transactions wait"));
         let uncertified = Standing { time_ms: now_ms() - 600_000, certified: Some((18, 0)), ..standing() };
-        let impediment = uncertified.impediment(health(3), true, HEARTBEAT_MS).unwrap();
+        let impediment = uncertified.impediment(&health(3), HEARTBEAT_MS).unwrap();
         assert!(impediment.contains("the newest certified checkpoint 18"), "{impediment}");
     }
 }

@@ -13,6 +13,7 @@ use ledger::books::{Ledger, Parent, Slot};
 use ledger::certificate::{Certificate, Statement, Validator as Seat, ValidatorSet};
 use ledger::checkpoint::{Checkpoint, Trust};
 use ledger::entity::{EntityKind, Name, OrgNumber};
+use ledger::finality::Finality;
 use ledger::genesis::Genesis;
 use ledger::signature::{PublicKey, Signature};
 use ledger::time::{Date, Period, Timestamp};
@@ -69,6 +70,7 @@ fn genesis() -> Genesis {
         vote_key: keys.vote_key(),
         cosign_key: keys.cosign_key(),
         peer_key: keys.peer_key(),
+        governance_key: public_key(130 + i as u8),
     };
     let entity = |number, kind, name, sector, books| NewEntity {
         number: org(number),
@@ -146,7 +148,7 @@ impl World {
         let (posted, _) = broadcast::channel(POSTED_MAX);
         let (committee, mood) = watch::channel(Committee::Works);
         let (stop, stopped) = watch::channel(false);
-        let identity = Identity { genesis: genesis.encode(), trust: trust.clone(), me: None };
+        let identity = Identity { genesis: genesis.encode(), trust: trust.clone() };
         let node = NodeHandle {
             submissions,
             queries,
@@ -155,7 +157,7 @@ impl World {
             store: Arc::clone(&store),
         };
         tokio::spawn(Played::new(&genesis, store, posted).run(submitted, queried, mood));
-        let (_, health) = watch::channel(Health { peers: 3, halted: false });
+        let (_, health) = watch::channel(Health { peers: 3, ..Health::default() });
         let limits = Limits { receipt_deadline_ms: 500, ..Limits::default() };
         let rpc = Rpc::new(node, health, limits, u64::MAX, stopped);
         Self { rpc, trust, chain, committee, stop, numbers: 0.into(), _directory: directory }
@@ -267,7 +269,7 @@ impl Played {
         let keeper = Keeper::open(Arc::clone(&store), &books).unwrap();
         let settings = Settings { consensus: consensus::Config::default(), request_timeout_ms: 1000 };
         let recovered = recover(genesis, &store).unwrap();
-        let (validator, first) = Validator::new(settings, None, recovered, now());
+        let (validator, first) = Validator::new(settings, Vec::new(), recovered, now());
         let time = genesis.time;
         let mut played = Self {
             validator,
@@ -379,9 +381,12 @@ impl Played {
         let block: BlockHash = staged.hash();
         let synced = SyncedBlock {
             block: VerifiedBlock::from_own_store(staged.block().to_block()),
-            notarization: self.certificate(Statement::Notarize { view, block }),
-            skips: Vec::new(),
-            finalization: Some(self.certificate(Statement::Finalize { view, block })),
+            finality: Finality::Voted {
+                notarization: self.certificate(Statement::Notarize { view, block }),
+                skips: Vec::new(),
+                finalization: Some(self.certificate(Statement::Finalize { view, block })),
+                closing: Vec::new(),
+            },
         };
         self.handle(Event::Blocks { from: 0, blocks: vec![synced] });
         assert_eq!(

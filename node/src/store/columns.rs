@@ -13,6 +13,7 @@ use rocksdb::{
     LogLevel, Options,
 };
 
+use super::memory::Care;
 use super::{JournalRow, PostingRow, Store, StoreError};
 
 /// Blocks, indexes and filters read lately, for all columns together.
@@ -29,6 +30,7 @@ pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_STEPS: &[u8] = b"steps";
 pub(super) const META_FLOOR: &[u8] = b"floor";
 pub(super) const META_WATERMARK: &[u8] = b"watermark";
+pub(super) const META_TOKENS: &[u8] = b"tokens/";
 pub(super) const META_CHECKPOINT: &[u8] = b"checkpoint";
 
 /// A leaf that holds a transaction begins with the tag of its kind, then the transaction.
@@ -92,14 +94,26 @@ impl Store {
 }
 
 /// Opens the database with every column.
-pub(super) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
+pub(super) fn open(path: &Path, care: Care) -> Result<DB, OpenError> {
     let mut options = Options::default();
+    if care == Care::Strict && path.join("CURRENT").exists() {
+        // Otherwise a column that is gone would be made anew, empty, and nobody would know.
+        let found = DB::list_cf(&options, path).map_err(OpenError::Database)?;
+        let lacks = |column: &&Column| !found.iter().any(|name| name == column.name());
+        if let Some(missing) = Column::ALL.iter().find(lacks) {
+            return Err(OpenError::Missing(missing.name()));
+        }
+    }
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     // Damage is an error, never skipped; only an unfinished record at a log's end is dropped.
     options.set_paranoid_checks(true);
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_wal_recovery_mode(match care {
+        Care::Strict => DBRecoveryMode::TolerateCorruptedTailRecords,
+        // Everything up to the damage: what is left is one moment of the past, of all columns alike.
+        Care::Salvage => DBRecoveryMode::PointInTime,
+    });
+    options.set_track_and_verify_wals_in_manifest(care == Care::Strict);
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
     options.set_max_total_wal_size(WRITE_BUFFERS_BYTES as u64);
@@ -112,7 +126,19 @@ pub(super) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
         Column::ALL.map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &cache)));
     // RocksDB insists on a column of this name; nothing is kept in it.
     let default = ColumnFamilyDescriptor::new("default", Options::default());
-    DB::open_cf_descriptors(&options, path, columns.into_iter().chain([default]))
+    DB::open_cf_descriptors(&options, path, columns.into_iter().chain([default])).map_err(OpenError::Database)
+}
+
+/// Why the database does not open.
+pub(super) enum OpenError {
+    /// It says so itself.
+    Database(rocksdb::Error),
+    /// This column is gone.
+    Missing(&'static str),
+}
+
+pub(super) fn plain_options() -> Options {
+    column_options(Column::Votes, &Cache::new_lru_cache(CACHE_BYTES))
 }
 
 fn column_options(column: Column, cache: &Cache) -> Options {

@@ -2,11 +2,12 @@
 
 use ledger::account::Account;
 use ledger::block::{Block, BlockHash, Epoch, Height, LEAF_BYTES_MAX, Leaf, LeafIndex, View};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, Vote};
+use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec::{self, Decode, ENCODED_BYTES_MAX, Encode};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::entry::Voucher;
+use ledger::finality::FinalizedBlock;
 use ledger::time::Period;
 use ledger::transaction::TransactionId;
 use rocksdb::{DBRawIterator, ReadOptions};

@@ -3,6 +3,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ledger::block::{Booked, Leaf};
+use ledger::finality::Finality;
 use ledger::signature::Signature;
 use ledger::tiles;
 use ledger::time::Timestamp;
@@ -83,9 +84,12 @@ fn finalized(block: &VerifiedBlock) -> FinalizedBlock {
     let statement = Statement::Notarize { view, block: block.hash() };
     FinalizedBlock {
         block: block.to_block(),
-        notarization: certificate(statement),
-        skips: Vec::new(),
-        finalization: None,
+        finality: Finality::Voted {
+            notarization: certificate(statement),
+            skips: Vec::new(),
+            finalization: None,
+            closing: Vec::new(),
+        },
     }
 }
 
@@ -367,7 +371,7 @@ fn a_second_opener_is_told_who_is_in_the_way() {
     let directory = TempDir::new().unwrap();
     let _first = open(&directory);
     let error = refusal(&directory, &CHAIN);
-    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    assert!(matches!(error, StoreError::InUse(_)), "{error}");
     // Another process meets another lock than the same one does.
     if std::env::var_os(CHILD).is_none() {
         let output = child("a_directory_in_use_is_refused_to_another_process", &directory).output().unwrap();
@@ -379,7 +383,7 @@ fn a_second_opener_is_told_who_is_in_the_way() {
 fn a_directory_in_use_is_refused_to_another_process() {
     let Some(directory) = std::env::var_os(CHILD) else { return };
     match Store::open(Path::new(&directory), &CHAIN) {
-        Err(StoreError::InUse { .. }) => {}
+        Err(StoreError::InUse(_)) => {}
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("the directory was opened twice"),
     }

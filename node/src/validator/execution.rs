@@ -1,7 +1,7 @@
 //! Blocks between receipt and finality: bodies that wait for their ancestors, and executed blocks
 //! that wait to become final.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ledger::block::{BlockHash, VerifiedBlock, View};
@@ -11,6 +11,9 @@ use ledger::transaction::TransactionId;
 /// Bodies kept at once: more than the views in flight under any schedule; the oldest heights go
 /// first, and what is still needed is fetched again.
 const BODIES_MAX: usize = 128;
+/// Refused bodies kept as proof, the newest: should a quorum certify one, this node stops, and a person
+/// wants to see the block.
+const REFUSED_MAX: usize = 4;
 
 /// What executing a block came to.
 pub(super) enum Execution<T> {
@@ -32,6 +35,7 @@ pub(super) struct Executions {
     bodies: BTreeMap<BlockHash, VerifiedBlock>,
     staged: BTreeMap<BlockHash, Arc<Staged>>,
     invalid: BTreeSet<BlockHash>,
+    refused: VecDeque<VerifiedBlock>,
     wanted: BTreeSet<BlockHash>,
     build: Option<(View, BlockHash)>,
     missing: BTreeSet<BlockHash>,
@@ -43,6 +47,7 @@ impl Executions {
             bodies: blocks.into_iter().map(|block| (block.hash(), block)).collect(),
             staged: BTreeMap::new(),
             invalid: BTreeSet::new(),
+            refused: VecDeque::new(),
             wanted: BTreeSet::new(),
             build: None,
             missing: BTreeSet::new(),
@@ -160,13 +165,32 @@ impl Executions {
                 }
                 Err(error) => {
                     tracing::warn!(block = %next, %error, "block refused");
-                    self.bodies.remove(&next);
-                    self.invalid.insert(next);
+                    self.refuse(next);
                     return Execution::Invalid { culprit: next };
                 }
             }
         }
         Execution::Done(parent)
+    }
+
+    fn refuse(&mut self, block: BlockHash) {
+        if let Some(body) = self.bodies.remove(&block) {
+            self.refuse_body(body);
+        }
+        self.invalid.insert(block);
+    }
+
+    /// Keeps a body that the books refused.
+    pub(super) fn refuse_body(&mut self, body: VerifiedBlock) {
+        self.refused.push_back(body);
+        if self.refused.len() > REFUSED_MAX {
+            self.refused.pop_front();
+        }
+    }
+
+    /// The body of a block that the books refused, while it is kept.
+    pub(super) fn refused(&self, block: &BlockHash) -> Option<&VerifiedBlock> {
+        self.refused.iter().find(|refused| refused.hash() == *block)
     }
 
     /// What the blocks between the finalized head and the end of this parent hold.

@@ -1,12 +1,16 @@
 //! Coming back: fetching single blocks that consensus misses, and whole stretches of final blocks
 //! after an absence, from one peer after another until one answers truly.
+//!
+//! A stretch may cross epochs: each block is judged by the set of its own, which is in force here once
+//! the block that ends the epoch before is posted.
 
 use std::collections::BTreeMap;
 
 use consensus::event::{HaltReason, Input};
-use ledger::block::{BlockHash, VerifiedBlock, View};
+use ledger::block::{BlockHash, Header, Height, VerifiedBlock, View};
 use ledger::books::Parent;
-use ledger::certificate::{Certificate, FinalizedBlock, Statement};
+use ledger::certificate::Certificate;
+use ledger::finality::{Finality, FinalityError, verify_closing, verify_finalized, verify_notarized};
 use ledger::time::Timestamp;
 
 use super::{Action, Validator, earlier, later};
@@ -19,30 +23,52 @@ const FETCHES_MAX: usize = 32;
 pub struct SyncedBlock {
     /// The block.
     pub block: VerifiedBlock,
-    /// Its notarization.
-    pub notarization: Certificate,
-    /// Nullifications of the views it skipped.
-    pub skips: Vec<Certificate>,
-    /// Its finalization, unless a later block's serves.
-    pub finalization: Option<Certificate>,
+    /// What it says proves it final.
+    pub finality: Finality,
+}
+
+impl SyncedBlock {
+    fn finalization(&self) -> Option<&Certificate> {
+        match &self.finality {
+            Finality::Voted { finalization, .. } => finalization.as_ref(),
+            Finality::Recovered => None,
+        }
+    }
+}
+
+/// A peer is in a later epoch than we.
+#[derive(Clone, Copy, Debug)]
+struct Later {
+    from: u16,
+    height: Height,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
+    from: u16,
     asked: Timestamp,
     attempts: u32,
+    // It came to nothing: no need to wait out the time-out.
+    failed: bool,
+}
+
+impl Request {
+    /// When the next peer is to be asked. After a whole round in which nobody had anything of use there is
+    /// a pause, because all may be as far behind, or lie, and would answer at once for ever.
+    fn due(&self, peers: u32, timeout_ms: u64) -> Timestamp {
+        let round_over = (self.attempts.wrapping_add(1)).is_multiple_of(peers.max(1));
+        later(self.asked, if self.failed && !round_over { 1 } else { timeout_ms })
+    }
 }
 
 /// What is being asked for.
 #[derive(Default)]
 pub(super) struct CatchUp {
     target: Option<Certificate>,
+    later: Option<Later>,
+    // What peers say of later epochs is not heard before: one round of asking brought nothing.
+    deaf_until: Option<Timestamp>,
     stretch: Option<Request>,
-    // The peer asked for a stretch is out of the question until another was asked.
-    skipped: bool,
-    // Answers in a row that were of no use. The next peer is asked at once until all were; then it
-    // waits for the time limit, or peers that answer nothing would be asked without pause.
-    fruitless: u32,
     fetches: BTreeMap<BlockHash, Request>,
 }
 
@@ -55,54 +81,58 @@ impl CatchUp {
         }
     }
 
+    /// A peer says that it is in a later epoch, at this height. Nothing proves it yet, so it is worth one
+    /// round of asking.
+    pub(super) fn hear_of_later(&mut self, now: Timestamp, from: u16, height: Height) {
+        let deaf = self.deaf_until.is_some_and(|until| now < until);
+        if !deaf && self.later.is_none_or(|known| known.height < height) {
+            self.later = Some(Later { from, height });
+        }
+    }
+
+    /// What was asked for was of the epoch before; what is said of later ones still counts.
+    pub(super) fn begin_epoch(&mut self) {
+        *self = Self { later: self.later, ..Self::default() };
+    }
+
+    /// What was asked of this peer came to nothing: the next is asked at the next tick.
+    pub(super) fn unanswered(&mut self, from: u16) {
+        let requests = self.fetches.values_mut().chain(&mut self.stretch);
+        requests.filter(|request| request.from == from).for_each(|request| request.failed = true);
+    }
+
     /// The clock was set back.
     pub(super) fn set_back(&mut self, by_ms: u64) {
         for request in self.fetches.values_mut().chain(&mut self.stretch) {
             request.asked = earlier(request.asked, by_ms);
         }
-    }
-
-    /// A request came to nothing: ask the next peer at the next tick.
-    pub(super) fn unanswered(&mut self, _from: u16) {
-        self.skip();
-    }
-
-    fn skip(&mut self) {
-        self.skipped = true;
-        self.fruitless = self.fruitless.saturating_add(1);
-    }
-
-    /// Whether the next of so many peers is asked without waiting.
-    fn hastens(&self, peers: usize) -> bool {
-        self.skipped && (self.fruitless as usize) < peers
+        self.deaf_until = self.deaf_until.map(|until| earlier(until, by_ms));
     }
 }
 
 impl Validator {
     pub(super) fn next_retry(&self) -> Option<Timestamp> {
-        let asked = self.catch_up.fetches.values().chain(&self.catch_up.stretch).map(|request| request.asked);
-        let hastens = self.catch_up.hastens(self.set.len());
-        let timeout = if hastens { 1 } else { self.settings.request_timeout_ms };
-        asked.min().map(|asked| later(asked, timeout))
+        let (peers, timeout_ms) = (self.others(), self.settings.request_timeout_ms);
+        let requests = self.catch_up.fetches.values().chain(&self.catch_up.stretch);
+        requests.map(|request| request.due(peers, timeout_ms)).min()
     }
 
     pub(super) fn retry_requests(&mut self, now: Timestamp) {
-        let timeout = self.settings.request_timeout_ms;
+        let (peers, timeout_ms) = (self.others(), self.settings.request_timeout_ms);
         if let Some(request) = &self.catch_up.stretch
-            && (self.catch_up.hastens(self.set.len()) || later(request.asked, timeout) <= now)
+            && request.due(peers, timeout_ms) <= now
         {
             let attempts = request.attempts.wrapping_add(1);
             self.catch_up.stretch = None;
             self.ask_stretch(now, attempts);
         }
-        self.catch_up.skipped = false;
         let missing = self.executions.missing();
         self.catch_up.fetches.retain(|block, _| missing.contains(block));
         let due: Vec<(BlockHash, u32)> = self
             .catch_up
             .fetches
             .iter()
-            .filter(|(_, request)| later(request.asked, timeout) <= now)
+            .filter(|(_, request)| request.due(peers, timeout_ms) <= now)
             .map(|(block, request)| (*block, request.attempts.wrapping_add(1)))
             .collect();
         for (block, attempts) in due {
@@ -119,132 +149,189 @@ impl Validator {
         for block in new {
             self.ask_block(now, block, 0);
         }
-        if self.catch_up.stretch.is_none() && self.catch_up.target.is_some() {
+        let wanted = self.catch_up.target.is_some() || self.catch_up.later.is_some();
+        if self.catch_up.stretch.is_none() && wanted {
             self.ask_stretch(now, 0);
         }
     }
 
     fn ask_block(&mut self, now: Timestamp, block: BlockHash, attempts: u32) {
         if let Some(from) = self.peer(attempts) {
-            self.catch_up.fetches.insert(block, Request { asked: now, attempts });
+            self.catch_up.fetches.insert(block, Request { from, asked: now, attempts, failed: false });
             self.actions.push(Action::FetchBlock { from, block });
         }
     }
 
     fn ask_stretch(&mut self, now: Timestamp, attempts: u32) {
         let head = self.ledger.head();
-        let reached = |target: &Certificate| target.statement.view() <= head.view;
-        if self.catch_up.target.as_ref().is_some_and(reached) {
+        let view = if head.epoch == self.set.epoch { head.view } else { View(0) };
+        if self.catch_up.target.as_ref().is_some_and(|target| target.statement.view() <= view) {
             self.catch_up.target = None;
         }
-        if self.catch_up.target.is_none() {
+        let everybody = u32::try_from(self.set.len()).unwrap_or(u32::MAX);
+        if self.catch_up.later.is_some_and(|later| later.height <= head.height) {
+            self.catch_up.later = None;
+        } else if self.catch_up.later.is_some() && attempts > everybody {
+            self.catch_up.later = None;
+            self.catch_up.deaf_until = Some(later(now, self.settings.request_timeout_ms));
+        }
+        if self.catch_up.target.is_none() && self.catch_up.later.is_none() {
             return;
         }
         let height = head.height.next();
-        if let Some(from) = self.peer(attempts) {
-            self.catch_up.stretch = Some(Request { asked: now, attempts });
+        // Whoever says that there is more is asked first.
+        let teller = self.catch_up.later.filter(|_| attempts == 0).map(|later| later.from);
+        if let Some(from) = teller.or_else(|| self.peer(attempts)) {
+            self.catch_up.stretch = Some(Request { from, asked: now, attempts, failed: false });
             self.actions.push(Action::FetchBlocks { from, height });
         }
+    }
+
+    /// How many peers there are to ask.
+    fn others(&self) -> u32 {
+        u32::try_from(self.set.len()).unwrap_or(u32::MAX).saturating_sub(u32::from(self.me.is_some()))
     }
 
     /// The peer to ask at this attempt: each in turn, beginning with our neighbour, so that not all
     /// who are behind ask the same one.
     fn peer(&self, attempts: u32) -> Option<u16> {
         let peers = u16::try_from(self.set.len()).ok()?;
-        let me = self.me.unwrap_or(0);
-        (0..u32::from(peers))
-            .map(|step| ((u32::from(me) + 1 + attempts.wrapping_add(step)) % u32::from(peers)) as u16)
-            .find(|peer| Some(*peer) != self.me)
+        let first = self.me.map_or(0, |me| u32::from(me) + 1);
+        // Each of the others once in as many attempts.
+        let place = attempts.checked_rem(self.others())?;
+        Some(((first + place) % u32::from(peers)) as u16)
     }
 
-    pub(super) fn on_blocks(&mut self, now: Timestamp, _from: u16, mut blocks: Vec<SyncedBlock>) {
-        let attempts = self.catch_up.stretch.take().map_or(0, |request| request.attempts);
-        // Only what a finalization covers is final.
-        let covered = blocks.iter().rposition(|b| b.finalization.is_some()).map_or(0, |last| last + 1);
-        blocks.truncate(covered);
+    /// Whatever of an answer is proven is taken, whoever sent it and however late; if nothing is, the
+    /// next peer is asked.
+    pub(super) fn on_blocks(&mut self, now: Timestamp, from: u16, mut blocks: Vec<SyncedBlock>) {
         // What we hold already is no fault of the sender: we may have moved on since asking.
         let height = self.ledger.head().height;
         blocks.retain(|b| b.block.header().height > height);
-        let mut finalization = None;
-        let mut last = None;
-        if self.is_proven(&blocks) {
-            for synced in blocks {
-                let header = synced.block.header().clone();
-                let staged = match self.ledger.verify(&Parent::Finalized, &synced.block) {
-                    Ok(staged) => staged,
-                    Err(error) => {
-                        tracing::error!(block = %synced.block.hash(), %error, "a final block is refused by our books");
-                        let certificate = synced.finalization.unwrap_or(synced.notarization);
-                        self.actions.push(Action::Halt(HaltReason::CertifiedInvalid { certificate }));
-                        return;
-                    }
-                };
-                finalization = synced.finalization.clone();
-                let proof = FinalizedBlock {
-                    block: synced.block.to_block(),
-                    notarization: synced.notarization,
-                    skips: synced.skips,
-                    finalization: synced.finalization,
-                };
-                self.post(staged, proof);
-                last = Some(header);
-            }
-        } else {
-            self.faults += 1;
+        let (mut rest, mut useful) = (blocks, false);
+        while !rest.is_empty() && !self.halted {
+            let Some(after) = self.take_stretch(now, rest) else { break };
+            (rest, useful) = (after, true);
         }
-        match (last, finalization) {
-            (Some(header), Some(finalization)) => {
-                self.catch_up.fruitless = 0;
-                self.cosign_head();
-                self.inputs.push_back(Input::Synced { header, finalization });
-                self.ask_stretch(now, attempts);
+        if useful {
+            self.catch_up.stretch = None;
+            self.cosign_head();
+            self.ask_stretch(now, 0);
+        } else if let Some(request) = self.catch_up.stretch.as_mut().filter(|request| request.from == from) {
+            *request = Request { asked: now, failed: true, ..*request };
+        }
+    }
+
+    /// Posts what is proven final at the beginning of these blocks, up to the end of our epoch at most,
+    /// and returns the rest. `None` if nothing was posted.
+    fn take_stretch(&mut self, now: Timestamp, mut blocks: Vec<SyncedBlock>) -> Option<Vec<SyncedBlock>> {
+        if matches!(blocks.first()?.finality, Finality::Recovered) {
+            let rest = blocks.split_off(1);
+            return self.post_recovery(now, blocks.pop()?).then_some(rest);
+        }
+        let epoch = self.set.epoch;
+        let voted =
+            |b: &SyncedBlock| b.block.header().epoch == epoch && matches!(b.finality, Finality::Voted { .. });
+        let ours = blocks.iter().take_while(|b| voted(b)).count();
+        let rest = blocks.split_off(ours);
+        // One bad block does not make those before it worse.
+        let proven = self.count_proven(&blocks);
+        if proven < blocks.len() {
+            self.faults += 1;
+            blocks.truncate(proven);
+        }
+        // Only what a finalization covers is final.
+        let covered = blocks.iter().rposition(|b| b.finalization().is_some()).map_or(0, |last| last + 1);
+        blocks.truncate(covered);
+        let mut last: Option<(Header, Certificate)> = None;
+        let mut posted = false;
+        for synced in blocks {
+            let header = synced.block.header().clone();
+            let finalization = synced.finalization().cloned();
+            let staged = match self.ledger.verify(&Parent::Finalized, &synced.block) {
+                Ok(staged) => staged,
+                Err(error) => {
+                    tracing::error!(block = %synced.block.hash(), %error, "a final block is refused by our books");
+                    if let Finality::Voted { notarization, finalization, .. } = synced.finality {
+                        let certificate = finalization.unwrap_or(notarization);
+                        self.executions.refuse_body(synced.block);
+                        self.halt(HaltReason::CertifiedInvalid { certificate });
+                    }
+                    return None;
+                }
+            };
+            // What ends an epoch must prove it by itself: nothing after it is of the same epoch.
+            if staged.ends_epoch() && finalization.is_none() {
+                self.faults += 1;
+                break;
             }
-            // Nothing usable: the next peer, at the next tick.
-            _ => {
-                self.catch_up.stretch = Some(Request { asked: now, attempts });
-                self.catch_up.skip();
+            let ends = staged.ends_epoch();
+            self.post(now, staged, synced.finality);
+            posted = true;
+            if ends {
+                return Some(rest);
+            }
+            last = finalization.map(|finalization| (header, finalization)).or(last);
+        }
+        if let Some((header, finalization)) = last {
+            self.inputs.push_back(Input::Synced { header, finalization });
+        }
+        posted.then_some(rest)
+    }
+
+    /// A recovery block is believed only if our own books make the same of the transaction in it.
+    fn post_recovery(&mut self, now: Timestamp, synced: SyncedBlock) -> bool {
+        let [transaction] = synced.block.transactions() else {
+            self.faults += 1;
+            return false;
+        };
+        match self.ledger.recover(transaction.clone()) {
+            Ok(staged) if staged.hash() == synced.block.hash() => {
+                self.post(now, staged, Finality::Recovered);
+                true
+            }
+            Ok(_) => {
+                self.faults += 1;
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a recovery block that a peer sent does not continue these books");
+                self.faults += 1;
+                false
             }
         }
     }
 
-    /// Whether the stretch continues our chain and every block carries what proves it final: its
-    /// notarization, a nullification of every view skipped, and a finalization at or after it.
-    fn is_proven(&mut self, blocks: &[SyncedBlock]) -> bool {
-        let head = self.ledger.head();
-        let (mut parent, mut parent_view) = (head.block, head.view);
-        if blocks.is_empty() {
-            return false;
-        }
-        for synced in blocks {
-            let header = synced.block.header();
-            let (hash, view) = (synced.block.hash(), header.view);
-            let follows = header.parent == parent && header.parent_view == parent_view && view > parent_view;
-            let notarized = synced.notarization.statement == Statement::Notarize { view, block: hash };
-            // A stranger's view may lie before the parent's.
-            let gap = parent_view.0.saturating_add(1)..view.0;
-            let length = gap.end.saturating_sub(gap.start);
-            let skipped = usize::try_from(length).is_ok_and(|length| length == synced.skips.len())
-                && synced
-                    .skips
-                    .iter()
-                    .zip(gap)
-                    .all(|(skip, view)| skip.statement == Statement::Nullify { view: View(view) });
-            let finalized = synced
-                .finalization
-                .as_ref()
-                .is_none_or(|f| f.statement == Statement::Finalize { view, block: hash });
-            if !(follows && notarized && skipped && finalized) {
-                return false;
+    /// How many blocks from the first on continue our chain and carry what makes them final: their
+    /// notarization, a nullification of every view skipped, and their finalization if they bring one.
+    fn count_proven(&self, blocks: &[SyncedBlock]) -> usize {
+        let mut parent = self.ledger.head().block;
+        for (count, synced) in blocks.iter().enumerate() {
+            if let Err(error) = self.prove(parent, synced) {
+                tracing::debug!(%error, "a block that a peer sent is not proven");
+                return count;
             }
-            let certificates =
-                [&synced.notarization].into_iter().chain(&synced.skips).chain(&synced.finalization);
-            for certificate in certificates {
-                if !self.holds(certificate) {
-                    return false;
-                }
-            }
-            (parent, parent_view) = (hash, view);
+            parent = synced.block.hash();
         }
-        true
+        blocks.len()
+    }
+
+    fn prove(&self, parent: BlockHash, synced: &SyncedBlock) -> Result<(), FinalityError> {
+        let (chain, set) = (self.ledger.chain(), &self.set);
+        let (header, block) = (synced.block.header(), synced.block.hash());
+        if header.parent != parent {
+            return Err(FinalityError::Parent { block, parent });
+        }
+        let Finality::Voted { notarization, skips, finalization, closing } = &synced.finality else {
+            return Err(FinalityError::Recovered { block });
+        };
+        verify_notarized(header, notarization, skips, &chain, set)?;
+        closing.iter().try_for_each(|proven| proven.verify(&chain, set))?;
+        let last = verify_closing(header, closing.iter().map(|proven| &proven.header))?;
+        match finalization {
+            Some(certificate) => verify_finalized(last, certificate, &chain, set),
+            None if closing.is_empty() => Ok(()),
+            None => Err(FinalityError::NoFinalization { block, closing: closing.len() }),
+        }
     }
 }

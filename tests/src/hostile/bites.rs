@@ -7,6 +7,7 @@ use ledger::books::{Parent, Slot};
 use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::checkpoint::Checkpoint;
 use ledger::digest::Digest;
+use ledger::finality::Finality;
 use ledger::refusal::Refusal;
 use ledger::signature::Signature;
 use ledger::time::Timestamp;
@@ -94,7 +95,10 @@ impl Siege {
         if self.random.permille(500) {
             let finalized = self.world.disk(1).finalized();
             if !finalized.is_empty() {
-                return finalized[self.random.index(finalized.len())].notarization.clone();
+                let finality = &finalized[self.random.index(finalized.len())].finality;
+                if let Finality::Voted { notarization, .. } = finality {
+                    return notarization.clone();
+                }
             }
         }
         let statement = self.statement();
@@ -193,7 +197,12 @@ impl Siege {
         if self.random.permille(700) {
             notarization.statement = Statement::Notarize { view: block.header().view, block: block.hash() };
         }
-        SyncedBlock { block, notarization, skips, finalization }
+        let finality = if self.random.permille(950) {
+            Finality::Voted { notarization, skips, finalization, closing: Vec::new() }
+        } else {
+            Finality::Recovered
+        };
+        SyncedBlock { block, finality }
     }
 
     fn cosignature(&mut self) -> Cosignature {

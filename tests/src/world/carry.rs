@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use consensus::event::{Message, To};
+use consensus::event::{Evidence, Message, To};
 use ledger::block::LeafIndex;
 use ledger::certificate::{Statement, Vote};
 use ledger::checkpoint::Checkpoint;
@@ -158,10 +158,20 @@ impl World {
         machine.checked = finalized.len();
     }
 
+    /// A validator's own report of an offence, as `node::run` signs it.
+    fn report(&mut self, at: usize, evidence: &Evidence) {
+        let machine = &mut self.machines[at];
+        let trust = &self.chain.trust;
+        let entity = trust.validators().validators[usize::from(machine.seat)].entity;
+        let signed = node::report::report(entity, &machine.keys, trust.chain(), evidence);
+        let verified = machine.intake.submitted(vec![signed]).into_iter().flatten();
+        machine.own.extend(verified.map(Event::Own));
+    }
+
     fn carry_out(&mut self, at: usize, action: Action) {
         match action {
-            Action::Vote(statement) => self.vote(at, statement),
-            Action::Cosign { size, root } => self.cosign(at, size, root),
+            Action::Vote { statement, .. } => self.vote(at, statement),
+            Action::Cosign { size, root, .. } => self.cosign(at, size, root),
             Action::Send { to, message } => self.send(at, to, &message),
             Action::SendCosignatures { to, cosignatures } => {
                 self.send_to_seat(at, to, &Packet::Cosignatures(cosignatures));
@@ -173,11 +183,16 @@ impl World {
             Action::FetchBlock { from, block } => self.send_to_seat(at, from, &Packet::AskBlock(block)),
             Action::FetchBlocks { from, height } => self.send_to_seat(at, from, &Packet::AskBlocks(height)),
             Action::Reply { request, outcome } => self.on_reply(at, request, &outcome),
-            Action::Halt(reason) => {
+            Action::BeginEpoch { set, .. } => {
+                panic!("#{at} begins epoch {}, which nobody asked for", set.epoch)
+            }
+            Action::Report(evidence) => self.report(at, &evidence),
+            Action::Forgot(_) | Action::Regained(_) => {}
+            Action::Halt { reason, .. } => {
                 let honest = self.machines[at].character.keeps_its_word();
                 assert!(!honest, "#{at} stopped for good: {reason:?}");
             }
-            Action::PersistVote(_)
+            Action::PersistVote { .. }
             | Action::PersistBlock(_)
             | Action::PersistCertificate(_)
             | Action::PersistFinalized { .. }

@@ -268,8 +268,14 @@ impl World {
         let hashes = leaf_hashes(leaves);
         for (id, leaf) in self.checker.acknowledged() {
             let place = leaf.0 as usize;
-            let receipt =
-                Receipt::new(leaves[place].clone(), *leaf, path(place, &hashes), note.clone(), None);
+            let receipt = Receipt::new(
+                leaves[place].clone(),
+                *leaf,
+                path(place, &hashes),
+                note.clone(),
+                None,
+                Vec::new(),
+            );
             let text = receipt.to_text();
             let read = Receipt::parse_bytes(text.as_bytes()).expect("a receipt reads back");
             assert_eq!(read, receipt);

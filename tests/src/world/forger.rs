@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use consensus::event::{Message, Status};
 use ledger::block::{Block, BlockHash, Height, View};
-use ledger::certificate::{FinalizedBlock, Statement};
+use ledger::certificate::Statement;
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::time::Timestamp;
 
 use super::adversary::said;
@@ -81,7 +82,17 @@ impl World {
                     self.lonely_certificate(at, Statement::Nullify { view: View(view.0.saturating_sub(1)) });
                 Message::Status(Status { view, entry: Some(entry), ..status })
             }
-            Message::StatusRequest | Message::CertificateRequest(_) => return None,
+            // An answer to a question about views that proves another view than it says, or none.
+            Message::ViewAnswer { nonce, mut status } => {
+                status.view = self.some_view(at);
+                if self.random.permille(500) {
+                    status.entry = None;
+                }
+                Message::ViewAnswer { nonce, status }
+            }
+            Message::StatusRequest | Message::CertificateRequest(_) | Message::ViewRequest { .. } => {
+                return None;
+            }
         })
     }
 
@@ -157,23 +168,24 @@ impl World {
     fn unprove(&mut self, at: usize, proof: &mut FinalizedBlock) {
         let view = proof.block.header.view;
         let real = proof.block.header.hash();
+        let Finality::Voted { notarization, skips, finalization, .. } = &mut proof.finality else { return };
         match self.random.below(6) {
             0 => self.spoil(&mut proof.block),
-            1 => proof.finalization = None,
-            2 => proof.finalization = Some(proof.notarization.clone()),
+            1 => *finalization = None,
+            2 => *finalization = Some(notarization.clone()),
             3 => {
                 let finalize = Statement::Finalize { view, block: real };
-                proof.finalization = Some(self.lonely_certificate(at, finalize));
+                *finalization = Some(self.lonely_certificate(at, finalize));
             }
-            4 => proof.skips.push(proof.notarization.clone()),
+            4 => skips.push(notarization.clone()),
             // A history of its own, proven by itself.
             _ => {
                 proof.block.transactions.clear();
                 proof.block.header.payload = Block::payload(&[]);
                 proof.block.header.time = Timestamp(proof.block.header.time.0 + 1);
                 let block = proof.block.header.hash();
-                proof.notarization = self.lonely_certificate(at, Statement::Notarize { view, block });
-                proof.finalization = Some(self.lonely_certificate(at, Statement::Finalize { view, block }));
+                *notarization = self.lonely_certificate(at, Statement::Notarize { view, block });
+                *finalization = Some(self.lonely_certificate(at, Statement::Finalize { view, block }));
             }
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use consensus::event::{Message, To};
 use ledger::block::{Block, Height};
-use ledger::certificate::FinalizedBlock;
 use ledger::codec;
+use ledger::finality::FinalizedBlock;
 use node::cosigning::Cosignature;
 use node::validator::Event;
 

@@ -266,7 +266,8 @@ impl World {
             Err(damage) => return self.refuse_to_start(at, damage),
         };
         assert!(!machine.rotten || promise::DAMAGED_LOG_STARTS_SILENT, "#{at} starts from a rotten disk");
-        let (validator, actions) = Validator::new(self.settings.clone(), Some(machine.seat), recovered, now);
+        let vote_keys = vec![machine.keys.vote_key()];
+        let (validator, actions) = Validator::new(self.settings.clone(), vote_keys, recovered, now);
         machine.validator = Some(validator);
         machine.turn_at = None;
         machine.life += 1;

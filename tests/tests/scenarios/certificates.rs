@@ -14,7 +14,7 @@ use ledger::time::Timestamp;
 use node::validator::{Action, Event};
 use tests::chain::Chain;
 
-use crate::stage::{Home, Stage, subsets};
+use crate::stage::{Home, Stage, parts, subsets};
 
 const NULLIFY: Statement = Statement::Nullify { view: View(1) };
 
@@ -214,9 +214,9 @@ fn everywhere(stage: &Stage, certificate: &Certificate) -> Vec<Event> {
     for place in 0..3 {
         let mut synced = stage.answer(std::slice::from_ref(&finalized));
         match place {
-            0 => synced[0].notarization = certificate.clone(),
-            1 => synced[0].skips[0] = certificate.clone(),
-            _ => synced[0].finalization = Some(certificate.clone()),
+            0 => *parts(&mut synced[0].finality).notarization = certificate.clone(),
+            1 => parts(&mut synced[0].finality).skips[0] = certificate.clone(),
+            _ => *parts(&mut synced[0].finality).finalization = Some(certificate.clone()),
         }
         events.push(Event::Blocks { from: 0, blocks: synced });
     }
@@ -252,7 +252,8 @@ fn r03_bitarray_wherever_a_peer_puts_it_a_misshapen_certificate_moves_nothing() 
             assert_eq!(validator.consensus().view(), View(1), "{shown}");
             assert_eq!(validator.ledger().head().height, Height(0), "{shown}");
             assert_eq!(validator.faults(), before + 1, "the breach was not counted: {shown}");
-            let kept = actions.iter().any(|a| matches!(a, Action::PersistCertificate(_) | Action::Halt(_)));
+            let kept =
+                actions.iter().any(|a| matches!(a, Action::PersistCertificate(_) | Action::Halt { .. }));
             assert!(!kept, "{shown}");
         }
     }
@@ -384,7 +385,7 @@ fn r08_set_hash_gap_a_lying_peer_cannot_lead_a_newcomer_astray() {
         let blocks = stage.answer(&blocks);
         let actions = validator.handle(stage.clock(), Event::Blocks { from: 0, blocks });
         assert_eq!(validator.ledger().head().height, Height(0), "bend {bend}");
-        assert!(!actions.iter().any(|action| matches!(action, Action::Halt(_))), "a liar stops nobody");
+        assert!(!actions.iter().any(|action| matches!(action, Action::Halt { .. })), "a liar stops nobody");
         // The truth from another peer is accepted as if nothing had been.
         let blocks = stage.answer(&stage.blocks);
         validator.handle(stage.clock(), Event::Blocks { from: 2, blocks });

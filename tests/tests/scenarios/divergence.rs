@@ -7,9 +7,9 @@ use std::process::Command;
 use consensus::event::{HaltReason, Message};
 use ledger::block::{Block, BlockHash, Height, VerifiedBlock, View};
 use ledger::books::{BlockError, Ledger, Parent, Slot};
-use ledger::certificate::FinalizedBlock;
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::finality::FinalizedBlock;
 use ledger::transaction::VerifiedTransaction;
 use ledger::tree::leaf_hash;
 use node::intake::Intake;
@@ -284,7 +284,8 @@ fn r24_bit_flip_leaf_a_leaf_served_from_a_damaged_disk_convinces_nobody() {
             let path = tests::checker::path(asked, &hashes);
             let index = ledger::block::LeafIndex(asked as u64);
             let leaf = damaged[asked].clone();
-            let receipt = ledger::receipt::Receipt::new(leaf, index, path, certified.clone(), None);
+            let receipt =
+                ledger::receipt::Receipt::new(leaf, index, path, certified.clone(), None, Vec::new());
             assert!(receipt.verify(trust, None).is_err(), "leaf {asked}, damage in {place}");
         }
     }

@@ -12,7 +12,7 @@ use ledger::{tiles, tree};
 use node::cosigning::Cosignature;
 use node::validator::{Action, Event, Validator};
 
-use crate::stage::{Home, Stage, Table};
+use crate::stage::{Home, Stage, Table, voted};
 
 /// The faulty member: it signs what it likes.
 const FAULTY: u16 = 0;
@@ -168,9 +168,11 @@ fn r17_prune_overflow_the_second_use_sites_synced_blocks_books_store_and_trees()
         let notarize = Statement::Notarize { view: header.view, block: header.hash() };
         let finalize = Statement::Finalize { view: header.view, block: header.hash() };
         let synced = node::validator::SyncedBlock {
-            notarization: stage.certify(notarize, &quorum),
-            finalization: Some(stage.certify(finalize, &quorum)),
-            skips: Vec::new(),
+            finality: voted(
+                stage.certify(notarize, &quorum),
+                Vec::new(),
+                Some(stage.certify(finalize, &quorum)),
+            ),
             block: ledger::block::VerifiedBlock::from_own_proposal(header.clone(), Vec::new()),
         };
         let books = stage.ledger.verify(&Parent::Finalized, &synced.block);

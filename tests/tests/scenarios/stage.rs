@@ -14,12 +14,14 @@ use consensus::leader::Rotation;
 use consensus::machine::Restored;
 use ledger::block::{Block, Epoch, Header, Height, VerifiedBlock, View};
 use ledger::books::{Ledger, Parent, Slot, Staged};
-use ledger::certificate::{Certificate, FinalizedBlock, Statement, ValidatorSet, Vote};
+use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::checkpoint::{CertifiedCheckpoint, Checkpoint, Cosignature as CheckpointCosignature};
 use ledger::digest::Digest;
+use ledger::finality::{Finality, FinalizedBlock};
 use ledger::signature::Signature;
 use ledger::time::Timestamp;
 use ledger::transaction::{SignedTransaction, VerifiedTransaction};
+use node::amnesia::Memory;
 use node::cosigning::Cosignature;
 use node::intake::Intake;
 use node::keeper::Keeper;
@@ -151,7 +153,7 @@ impl Stage {
     /// A final block with its proof by these seats.
     pub(crate) fn finalized(&self, block: Block, seats: &[u16]) -> FinalizedBlock {
         let (notarization, skips, finalization) = self.prove(&block.header, seats);
-        FinalizedBlock { block, notarization, skips, finalization: Some(finalization) }
+        FinalizedBlock { block, finality: voted(notarization, skips, Some(finalization)) }
     }
 
     /// Grows the books by blocks of three transactions; every fourth skips a view.
@@ -183,8 +185,12 @@ impl Stage {
             consensus: Restored::default(),
             blocks: Vec::new(),
             certified: None,
+            evidence: Vec::new(),
+            halted: false,
+            memory: Memory::default(),
         };
-        Validator::new(settings(), Some(seat), recovered, self.clock()).0
+        let vote_keys = vec![self.chain.keys(seat).vote_key()];
+        Validator::new(settings(), vote_keys, recovered, self.clock()).0
     }
 
     /// A time at which every block so far may have been made.
@@ -240,7 +246,8 @@ impl Home {
         let recovered = recover(&chain.genesis, &store).unwrap();
         let keeper = Keeper::open(store.clone(), &recovered.ledger).unwrap();
         self.store = Some((store, keeper));
-        let (validator, mut actions) = Validator::new(settings(), Some(seat), recovered, now);
+        let vote_keys = vec![chain.keys(seat).vote_key()];
+        let (validator, mut actions) = Validator::new(settings(), vote_keys, recovered, now);
         actions.retain(|action| self.allows(action));
         self.keep(&actions);
         (validator, actions)
@@ -261,7 +268,7 @@ impl Home {
     /// Whether our cosigner's watermark lets this pass.
     pub(crate) fn allows(&self, action: &Action) -> bool {
         let (_, keeper) = self.store.as_ref().expect("it was started");
-        !matches!(action, Action::Cosign { size, root } if !keeper.may_cosign(*size, root))
+        !matches!(action, Action::Cosign { size, root, .. } if !keeper.may_cosign(*size, root))
     }
 }
 
@@ -370,12 +377,12 @@ impl Table {
     fn carry_out(&mut self, seat: u16, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Vote(statement) => {
+                Action::Vote { statement, .. } => {
                     let vote = self.stage.vote(seat, statement);
                     self.send(seat, To::All, Message::Vote(vote));
                     self.tell(seat, Event::Voted(vote));
                 }
-                Action::Cosign { size, root } => self.cosign(seat, size, root),
+                Action::Cosign { size, root, .. } => self.cosign(seat, size, root),
                 Action::Send { to, message } => self.send(seat, to, message),
                 Action::SendCosignatures { to, cosignatures } => {
                     self.tell(to, Event::Cosignatures(cosignatures));
@@ -391,7 +398,7 @@ impl Table {
                     let blocks = peer.home.store().finalized_from(height, 7, 1 << 20).unwrap();
                     self.tell(seat, Event::Blocks { from, blocks: peer.intake.finalized(blocks) });
                 }
-                Action::Halt(reason) => {
+                Action::Halt { reason, .. } => {
                     self.members[usize::from(seat)].halted.get_or_insert(reason);
                 }
                 _ => {}
@@ -432,4 +439,30 @@ pub(crate) fn subsets(seats: &[u16], size: usize) -> Vec<Vec<u16>> {
         subset
     });
     with.chain(subsets(rest, size)).collect()
+}
+
+/// Finality by votes, without closing blocks.
+pub(crate) fn voted(
+    notarization: Certificate,
+    skips: Vec<Certificate>,
+    finalization: Option<Certificate>,
+) -> Finality {
+    Finality::Voted { notarization, skips, finalization, closing: Vec::new() }
+}
+
+/// The certificates of a finality by votes.
+pub(crate) struct Parts<'a> {
+    pub(crate) notarization: &'a mut Certificate,
+    pub(crate) skips: &'a mut Vec<Certificate>,
+    pub(crate) finalization: &'a mut Option<Certificate>,
+}
+
+/// The certificates of a finality by votes, to bend them.
+pub(crate) fn parts(finality: &mut Finality) -> Parts<'_> {
+    match finality {
+        Finality::Voted { notarization, skips, finalization, .. } => {
+            Parts { notarization, skips, finalization }
+        }
+        Finality::Recovered => panic!("no chain here is recovered"),
+    }
 }

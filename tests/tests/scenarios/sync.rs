@@ -3,10 +3,10 @@
 use consensus::event::{HaltReason, Message, Status};
 use ledger::block::{Block, Height, PROTOCOL_VERSION, VerifiedBlock, View};
 use ledger::books::{BlockError, Parent};
-use ledger::certificate::FinalizedBlock;
+use ledger::finality::FinalizedBlock;
 use node::validator::{Action, Event, Validator};
 
-use crate::stage::{Home, Stage, Table};
+use crate::stage::{Home, Stage, Table, parts};
 
 /// Who comes back.
 const SEAT: u16 = 1;
@@ -20,8 +20,8 @@ fn behind(stage: &Stage) -> (Validator, Vec<Action>) {
         epoch: stage.epoch(),
         view: header.view.next(),
         height: header.height,
-        entry: last.finalization.clone(),
-        finalization: last.finalization.clone(),
+        entry: last.finalization().cloned(),
+        finalization: last.finalization().cloned(),
     };
     let message = Message::Status(status);
     let actions = validator.handle(stage.clock(), Event::Message { from: 0, message });
@@ -144,17 +144,19 @@ fn bent_answers(stage: &Stage, from: u64) -> Vec<Vec<FinalizedBlock>> {
         // Certificates of other blocks.
         bend(&|blocks| {
             let end = blocks.len() - 1;
-            blocks[0].notarization = stage.blocks[stage.blocks.len() - 1].notarization.clone();
-            blocks[end].finalization = stage.blocks[0].finalization.clone();
+            let mut last = stage.blocks[stage.blocks.len() - 1].finality.clone();
+            *parts(&mut blocks[0].finality).notarization = parts(&mut last).notarization.clone();
+            *parts(&mut blocks[end].finality).finalization = stage.blocks[0].finalization().cloned();
         }),
         // Skips that are missing, or of other views.
-        bend(&|blocks| blocks.iter_mut().for_each(|block| block.skips.clear())),
+        bend(&|blocks| blocks.iter_mut().for_each(|block| parts(&mut block.finality).skips.clear())),
         bend(&|blocks| {
-            let skips = vec![stage.blocks[0].notarization.clone(); 3];
-            blocks.iter_mut().for_each(|block| block.skips.clone_from(&skips));
+            let mut first = stage.blocks[0].finality.clone();
+            let skips = vec![parts(&mut first).notarization.clone(); 3];
+            blocks.iter_mut().for_each(|block| parts(&mut block.finality).skips.clone_from(&skips));
         }),
         // Nothing covers them.
-        bend(&|blocks| blocks.iter_mut().for_each(|block| block.finalization = None)),
+        bend(&|blocks| blocks.iter_mut().for_each(|block| *parts(&mut block.finality).finalization = None)),
         // Far more than was asked for, from long before.
         stage.blocks.iter().cycle().take(400).cloned().collect(),
         // The views run backwards, or to the end of numbers.
@@ -191,8 +193,8 @@ fn r05_bad_sync_range_what_is_held_already_and_what_no_finalization_covers_is_pa
     assert_eq!(give(&mut validator, &stage.blocks[..4]), 4, "the same again");
     assert_eq!(give(&mut validator, &stage.blocks[2..7]), 7, "two of five are known");
     let mut uncovered = stage.blocks[7..12].to_vec();
-    uncovered[3].finalization = None;
-    uncovered[4].finalization = None;
+    *parts(&mut uncovered[3].finality).finalization = None;
+    *parts(&mut uncovered[4].finality).finalization = None;
     assert_eq!(give(&mut validator, &uncovered), 10, "the last two are not final yet");
     assert_eq!(give(&mut validator, &stage.blocks[11..]), 10, "a gap of one");
     assert_eq!(give(&mut validator, &stage.blocks), 12);
@@ -258,7 +260,7 @@ fn r31_upgrade_mid_sync_a_block_of_a_later_version_stops_the_node_in_words_and_l
             Action::Halt(reason) => Some(reason.clone()),
             _ => None,
         });
-        let certificate = later.finalization.clone().unwrap();
+        let certificate = later.finalization().cloned().unwrap();
         assert_eq!(halts.collect::<Vec<_>>(), [HaltReason::CertifiedInvalid { certificate }]);
         assert_eq!(validator.ledger().head().block, stage.ledger.head().block);
         home.keep(&actions);

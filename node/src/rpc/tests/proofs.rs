@@ -1,8 +1,8 @@
 //! A client that trusts genesis alone checks what it is given.
 
 use ledger::block::{LEAF_BYTES_MAX, Leaf};
-use ledger::certificate::FinalizedBlock;
 use ledger::checkpoint::CertifiedCheckpoint;
+use ledger::finality::FinalizedBlock;
 use ledger::postings::{ChainedPosting, verify_postings};
 use ledger::receipt::Receipt;
 use ledger::records::{AccountRecord, EntityRecord, PaymentRecord, PeriodRecord, SeriesRecord};
@@ -161,7 +161,7 @@ async fn genesis_and_blocks_are_given_as_canonical_bytes() {
     let finalized: FinalizedBlock =
         ledger::codec::decode(&bytes(&block["finalized"]), ledger::codec::ENCODED_BYTES_MAX).unwrap();
     let set = world.trust.validators();
-    assert_eq!(finalized.finalization.unwrap().verify(&world.chain, set), Ok(()));
+    assert_eq!(finalized.finalization().unwrap().verify(&world.chain, set), Ok(()));
     assert_eq!(finalized.block.header.hash().to_string(), block["hash"].as_str().unwrap());
 }
 

@@ -1,0 +1,290 @@
+//! The line to the peers, through one epoch after another.
+//!
+//! Each epoch has its members and perhaps another peer key of ours, so the network is started anew for
+//! it; the loop goes on meanwhile, and what it sends then is lost, which consensus bears. Here also
+//! peers' signatures are checked in batches on other threads, and their questions answered from the
+//! store.
+//!
+//! Invariant: the network of an epoch has let go of its port before that of the next takes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consensus::event::Message;
+use ledger::block::{Block, BlockHash, Epoch, Height};
+use ledger::finality::FinalizedBlock;
+use libp2p::Multiaddr;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use tokio::sync::{mpsc, watch};
+
+use crate::intake::Intake;
+use crate::network::{
+    ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, Member, Network, NetworkConfig, NetworkEvent, NetworkEvents,
+    NetworkHandle,
+};
+use crate::run::{BATCHES_MAX, Health};
+use crate::store::Store;
+use crate::validator::Event;
+
+/// Between two attempts at starting the network of an epoch.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+
+/// The network wanted for an epoch.
+#[derive(Clone)]
+pub struct Order {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Who may connect.
+    pub members: Vec<Member>,
+    /// Who we are.
+    pub keypair: Keypair,
+}
+
+/// What the task around the network works with.
+pub struct Links {
+    /// Where to listen.
+    pub config: NetworkConfig,
+    /// Checks what peers send.
+    pub intake: Intake,
+    /// Answers what they ask.
+    pub store: Arc<Store>,
+    /// To the loop.
+    pub events: mpsc::Sender<Event>,
+    /// How many are connected.
+    pub health: watch::Sender<Health>,
+}
+
+impl Links {
+    /// Serves the network that runs, and each that is ordered after it ended; hands the line to it out
+    /// through `opened`. Ends with the loop.
+    pub async fn run(
+        self,
+        first: NetworkEvents,
+        mut orders: watch::Receiver<Option<Order>>,
+        opened: mpsc::Sender<(Epoch, NetworkHandle)>,
+    ) {
+        let mut network = first;
+        loop {
+            self.hear_peers(&mut network).await;
+            self.health.send_modify(|health| health.peers = 0);
+            // What the old network left in the queue keeps its old numbers. They only say whom to ask or
+            // answer first, so a wrong one costs a message.
+            let Some((epoch, handle, events)) = self.open(&mut orders).await else { return };
+            network = events;
+            if opened.send((epoch, handle)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Starts what was ordered last, however long it takes; `None` when the loop ended.
+    async fn open(
+        &self,
+        orders: &mut watch::Receiver<Option<Order>>,
+    ) -> Option<(Epoch, NetworkHandle, NetworkEvents)> {
+        orders.changed().await.ok()?;
+        loop {
+            let order = orders.borrow_and_update().clone()?;
+            match Network::start(self.config.clone(), order.keypair, order.members).await {
+                Ok((handle, events)) => return Some((order.epoch, handle, events)),
+                Err(error) => {
+                    tracing::error!(%error, epoch = %order.epoch, "no network for the epoch yet; trying again");
+                }
+            }
+            tokio::select! {
+                changed = orders.changed() => changed.ok()?,
+                () = tokio::time::sleep(RESTART_PAUSE) => {}
+            }
+        }
+    }
+
+    /// Turns what peers send into events, and answers what they ask from the store.
+    async fn hear_peers(&self, from_network: &mut NetworkEvents) {
+        let Self { intake, store, events, health, .. } = self;
+        let busy = Arc::new(tokio::sync::Semaphore::new(BATCHES_MAX));
+        while let Some(event) = from_network.recv().await {
+            match event {
+                NetworkEvent::Connected(peer) => {
+                    health.send_modify(|health| health.peers += 1);
+                    if events.send(Event::Connected(peer)).await.is_err() {
+                        return;
+                    }
+                }
+                NetworkEvent::Disconnected(_) => {
+                    health.send_modify(|health| health.peers = health.peers.saturating_sub(1));
+                }
+                // Votes and certificates must not queue behind signature checks of transactions.
+                NetworkEvent::Message { from, message } if !matches!(message, Message::Proposal { .. }) => {
+                    if events.send(Event::Message { from, message }).await.is_err() {
+                        return;
+                    }
+                }
+                NetworkEvent::Cosignatures { cosignatures, .. } => {
+                    if events.send(Event::Cosignatures(cosignatures)).await.is_err() {
+                        return;
+                    }
+                }
+                heavy => {
+                    let Ok(permit) = Arc::clone(&busy).acquire_owned().await else { return };
+                    let (intake, store, events) = (intake.clone(), Arc::clone(store), events.clone());
+                    tokio::task::spawn_blocking(move || {
+                        if let Some(event) = weigh(&intake, &store, heavy) {
+                            // The loop has ended; so will this.
+                            let _ = events.blocking_send(event);
+                        }
+                        drop(permit);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The configuration with the ports that were taken in place of free ones, so that the node is found
+/// where it was.
+pub fn settled(config: &NetworkConfig, taken: &[Multiaddr]) -> NetworkConfig {
+    let port = |address: &Multiaddr| {
+        address.iter().find_map(|p| if let Protocol::Tcp(port) = p { Some(port) } else { None })
+    };
+    let settle = |(wanted, taken): (&Multiaddr, &Multiaddr)| match port(taken) {
+        Some(taken) if port(wanted) == Some(0) => wanted
+            .iter()
+            .map(|p| if matches!(p, Protocol::Tcp(_)) { Protocol::Tcp(taken) } else { p })
+            .collect(),
+        _ => wanted.clone(),
+    };
+    NetworkConfig { chain: config.chain, listen: config.listen.iter().zip(taken).map(settle).collect() }
+}
+
+/// What takes longer than a hand-over: checking transactions, reading the store for a peer.
+fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
+    match event {
+        NetworkEvent::Message { from, message } => match intake.message(from, message) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                tracing::warn!(from, %error, "proposal refused");
+                None
+            }
+        },
+        NetworkEvent::Transactions { transactions, .. } => {
+            let (verified, faults) = intake.spread(transactions);
+            if faults > 0 {
+                tracing::debug!(faults, "spread transactions that do not verify");
+            }
+            (!verified.is_empty()).then_some(Event::Spread(verified))
+        }
+        NetworkEvent::BlockRequest { hash, reply, .. } => {
+            reply.answer(stored_block(store, &hash));
+            None
+        }
+        NetworkEvent::BlocksRequest { from_height, reply, .. } => {
+            reply.answer(stored_stretch(store, from_height));
+            None
+        }
+        NetworkEvent::Block { from, block, .. } => match block.map(|block| intake.block(block)) {
+            Some(Ok(block)) => Some(Event::Block(block)),
+            _ => Some(Event::Unanswered { from }),
+        },
+        NetworkEvent::Blocks { from, blocks, .. } => {
+            Some(Event::Blocks { from, blocks: intake.finalized(blocks) })
+        }
+        NetworkEvent::Unanswered { from } => Some(Event::Unanswered { from }),
+        NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Cosignatures { .. } => {
+            None
+        }
+    }
+}
+
+fn stored_block(store: &Store, block: &BlockHash) -> Option<Block> {
+    store.block(block).unwrap_or_else(|error| {
+        tracing::error!(%error, "a block cannot be read for a peer");
+        None
+    })
+}
+
+fn stored_stretch(store: &Store, from: Height) -> Vec<FinalizedBlock> {
+    store.finalized_from(from, ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX).unwrap_or_else(|error| {
+        tracing::error!(%error, "blocks cannot be read for a peer");
+        Vec::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::digest::Digest;
+    use ledger::signature::PublicKey;
+
+    use super::*;
+
+    const CHAIN: Digest = Digest([7; 32]);
+    /// Generous, because other tests share the machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn keypair(seed: u8) -> Keypair {
+        Keypair::ed25519_from_bytes([seed; 32]).unwrap()
+    }
+
+    fn member(index: u16, seed: u8, addresses: &[Multiaddr]) -> Member {
+        let key = PublicKey(keypair(seed).public().try_into_ed25519().unwrap().to_bytes());
+        Member { index, key, addresses: addresses.to_vec() }
+    }
+
+    fn config() -> NetworkConfig {
+        NetworkConfig { chain: CHAIN, listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()] }
+    }
+
+    async fn connected(happened: &mut mpsc::Receiver<Event>) -> u16 {
+        let find = async {
+            loop {
+                if let Event::Connected(peer) = happened.recv().await.unwrap() {
+                    return peer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, find).await.expect("a connection in time")
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_network_of_the_next_epoch_takes_the_port_of_the_last_under_another_key() {
+        let (old, new, peer) = (1, 2, 9);
+        let ours = |seed: u8| vec![member(0, seed, &[]), member(1, peer, &[])];
+        let (line, from_network) = Network::start(config(), keypair(old), ours(old)).await.unwrap();
+        let address = line.listening().to_vec();
+        let directory = tempfile::tempdir().unwrap();
+        let (events, mut happened) = mpsc::channel(64);
+        let (health, healthy) = watch::channel(Health::default());
+        let (orders, ordered) = watch::channel(None);
+        let (opened, mut networks) = mpsc::channel(1);
+        let links = Links {
+            config: settled(&config(), &address),
+            intake: Intake::new(CHAIN),
+            store: Arc::new(Store::open(directory.path(), &CHAIN).unwrap()),
+            events,
+            health,
+        };
+        tokio::spawn(links.run(from_network, ordered, opened));
+        // The peer admits both keys, as whoever knows the new set and the one before.
+        let theirs = vec![member(0, new, &address), member(1, peer, &[]), member(2, old, &address)];
+        let (_theirs, mut heard) = Network::start(config(), keypair(peer), theirs).await.unwrap();
+        assert_eq!(connected(&mut happened).await, 1);
+        assert_eq!(healthy.borrow().peers, 1);
+
+        drop(line);
+        let order = Order { epoch: Epoch(1), members: ours(new), keypair: keypair(new) };
+        orders.send_replace(Some(order));
+        let (epoch, line) = networks.recv().await.unwrap();
+        assert_eq!((epoch, line.listening()), (Epoch(1), address.as_slice()));
+        assert_eq!(connected(&mut happened).await, 1);
+        line.broadcast(Message::StatusRequest);
+        let find = async {
+            loop {
+                if let NetworkEvent::Message { from, message } = heard.recv().await.unwrap() {
+                    return (from, message);
+                }
+            }
+        };
+        let got = tokio::time::timeout(PATIENCE, find).await.expect("a message in time");
+        assert_eq!(got, (0, Message::StatusRequest));
+    }
+}
