@@ -346,7 +346,7 @@ impl Consensus {
     }
 
     /// The view of the highest finalization known, whether or not our books have reached it.
-    pub(crate) fn final_view(&self) -> View {
+    pub fn final_view(&self) -> View {
         let best = self.best_final.as_ref().map(|best| best.statement.view());
         self.tip.view.max(best.unwrap_or_default())
     }

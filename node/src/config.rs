@@ -464,7 +464,7 @@ mod tests {
         let two = parse(&format!("keys = [\"keys\", \"/srv/keys-2027\"]\n{LEAST}")).unwrap();
         assert_eq!(two.keys, [Path::new("/etc/hovedbok/keys"), Path::new("/srv/keys-2027")]);
         assert!(parse(&format!("keys = 7\n{LEAST}")).unwrap_err().to_string().contains("path"));
-        let many = vec!["\"k\""; 9].join(",");
+        let many = ["\"k\""; 9].join(",");
         let refused = parse(&format!("keys = [{many}]\n{LEAST}")).unwrap_err().to_string();
         assert_eq!(refused, "number of key files in keys = 9; set it between 0 and 8");
     }

@@ -65,7 +65,6 @@ pub struct HaltProof {
 
 /// What no node sees while at most f validators are faulty and its own machine is sound.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[expect(clippy::large_enum_variant, reason = "one in the life of a node")]
 pub enum Seen {
     /// Two certificates that exclude each other.
     Contradiction {

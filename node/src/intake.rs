@@ -118,15 +118,20 @@ impl Intake {
         results
     }
 
-    /// Decodes and checks what a peer spread, passing over what is known already. Says also how
+    /// Decodes and checks what a peer spread; what is known already costs a look-up. Says also how
     /// many did not verify. Not on an async thread.
+    ///
+    /// What is known is handed on all the same: our books may have refused it when it came first, and
+    /// its sender, who may be in no position to have a block accepted, counts on our taking it now.
     pub fn spread(&self, transactions: Vec<Vec<u8>>) -> (Vec<VerifiedTransaction>, u64) {
         let mut faults = 0;
+        let mut verified = Vec::with_capacity(transactions.len());
         let mut unknown = Vec::with_capacity(transactions.len());
         {
             let memory = self.memory();
             for bytes in transactions {
-                if memory.verified.contains_key(&Digest::of(&[&bytes])) {
+                if let Some(known) = memory.verified.get(&Digest::of(&[&bytes])) {
+                    verified.push(known.clone());
                     continue;
                 }
                 match SignedTransaction::decode(&bytes) {
@@ -135,7 +140,6 @@ impl Intake {
                 }
             }
         }
-        let mut verified = Vec::with_capacity(unknown.len());
         for result in self.submitted(unknown) {
             match result {
                 Ok(transaction) => verified.push(transaction),

@@ -253,6 +253,11 @@ pub enum Outcome {
     Refused(Refusal),
     /// No room; come back later.
     Full(PoolFull),
+    /// Our books lack final blocks, and as they are they refuse it; come back later.
+    Behind {
+        /// The last block posted.
+        height: Height,
+    },
 }
 
 /// Settings of a validator, beside those of consensus.
@@ -510,6 +515,13 @@ impl Validator {
         self.now = now;
     }
 
+    /// Whether a finalization is known of a block that our books have yet to post.
+    fn is_behind(&self) -> bool {
+        let head = self.ledger.head();
+        let posted = if head.epoch == self.set.epoch { head.view } else { View(0) };
+        self.core.final_view() > posted
+    }
+
     fn on_submit(
         &mut self,
         now: Timestamp,
@@ -522,6 +534,10 @@ impl Validator {
             match self.ledger.check(&transaction, now) {
                 Ok(()) => {}
                 Err(Refusal::AlreadyPosted { leaf, .. }) => return self.answer_posted(request, leaf),
+                // What makes it bookable may stand in the blocks that we know of and have yet to post.
+                Err(_) if self.is_behind() => {
+                    return self.reply(request, Outcome::Behind { height: self.ledger.head().height });
+                }
                 Err(refusal) => return self.reply(request, Outcome::Refused(refusal)),
             }
             match self.pool.admit(transaction.clone(), true, now) {

@@ -87,6 +87,7 @@ struct Task {
     batch: Vec<Vec<u8>>,
     batch_bytes: usize,
     batch_due: Option<Instant>,
+    batch_number: u64,
     small: mpsc::Sender<NetworkEvent>,
     bulk: mpsc::Sender<NetworkEvent>,
     batches: mpsc::Sender<NetworkEvent>,
@@ -152,6 +153,8 @@ pub(super) async fn start(
         batch: Vec::new(),
         batch_bytes: 0,
         batch_due: None,
+        // Two runs of a node number their batches apart.
+        batch_number: getrandom::u64().unwrap_or(0),
         small,
         bulk,
         batches: batches_in,
@@ -526,7 +529,7 @@ impl Task {
         let Some(peer) = self.peers.get_mut(&source) else { return };
         let from = peer.index;
         let allowed = peer.allow(Instant::now(), data.len());
-        let batch = codec::decode::<Vec<Vec<u8>>>(data, GOSSIP_BYTES_MAX);
+        let batch = codec::decode::<(u64, Vec<Vec<u8>>)>(data, GOSSIP_BYTES_MAX).map(|(_, batch)| batch);
         let well_formed =
             |batch: &Vec<Vec<u8>>| batch.iter().all(|t| (1..=TRANSACTION_BYTES_MAX).contains(&t.len()));
         let verdict = match batch.ok().filter(well_formed) {
@@ -574,7 +577,11 @@ impl Task {
         if batch.is_empty() {
             return;
         }
-        match self.swarm.behaviour_mut().gossip.publish(self.topic.clone(), codec::encode(&batch)) {
+        // What is spread a second time was lost on its way the first time; without another number
+        // gossip would take it for the first, and drop it for a minute.
+        self.batch_number = self.batch_number.wrapping_add(1);
+        let numbered = codec::encode(&(self.batch_number, &batch));
+        match self.swarm.behaviour_mut().gossip.publish(self.topic.clone(), numbered) {
             Ok(_) | Err(gossipsub::PublishError::Duplicate) => {}
             Err(error) => {
                 self.metrics.dropped_batches.inc();

@@ -322,6 +322,12 @@ fn concluded(id: TransactionId, outcome: Outcome) -> Concluded {
         }
         Outcome::Pooled => Concluded::Done(Submitted::new(Some(id), SubmittedStatus::Pooled)),
         Outcome::Refused(refusal) => Concluded::Done(Submitted::failed(Some(id), Problem::refused(&refusal))),
+        Outcome::Behind { height } => {
+            let detail = format!(
+                "this node's books end at height {height} and lack final blocks; ask again in a second, or ask another node"
+            );
+            Concluded::Done(Submitted::failed(Some(id), Problem::busy(detail, 1)))
+        }
         Outcome::Full(full) => {
             Concluded::Done(Submitted::failed(Some(id), Problem::busy(full.to_string(), 1)))
         }

@@ -181,7 +181,7 @@ impl World {
             }
             // The machine asked may be behind: the client asks again.
             Outcome::Refused(refusal) => self.tell(|| format!("#{at} refuses for now: {refusal}")),
-            Outcome::Pooled | Outcome::Full(_) => {}
+            Outcome::Pooled | Outcome::Full(_) | Outcome::Behind { .. } => {}
         }
     }
 

@@ -13,7 +13,7 @@ use ledger::finality::FinalizedBlock;
 use ledger::transaction::VerifiedTransaction;
 use ledger::tree::leaf_hash;
 use node::intake::Intake;
-use node::recover::RecoverError;
+use node::recover::{RecoverError, ReplayError};
 use node::validator::Event;
 use tests::chain::Chain;
 use tests::random::Random;
@@ -263,7 +263,8 @@ fn r24_bit_flip_leaf_a_block_damaged_on_the_disk_is_not_replayed() {
         let blocks = [&stage.blocks[0], &stage.blocks[1], &damaged, &stage.blocks[3]];
         let end: Result<(), BlockError> = blocks.into_iter().try_for_each(|proof| replay(&proof.block));
         let refused = end.expect_err("a turned bit leads to the same books");
-        let said = RecoverError::Replay { height: Height(3), source: refused }.to_string();
+        let said =
+            RecoverError::Replay { height: Height(3), source: ReplayError::Block(refused) }.to_string();
         assert!(said.contains("the disk is damaged"), "round {round}: {said}");
     }
 }

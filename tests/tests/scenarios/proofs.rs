@@ -56,7 +56,8 @@ fn r02_part_index_a_receipt_and_a_record_under_another_number_are_refused() {
     for (index, leaf) in leaves.iter().enumerate() {
         for claimed in 0..=leaves.len() as u64 {
             let proof = path(index, &hashes);
-            let receipt = Receipt::new(leaf.clone(), LeafIndex(claimed), proof, certified.clone(), None);
+            let receipt =
+                Receipt::new(leaf.clone(), LeafIndex(claimed), proof, certified.clone(), None, Vec::new());
             let verdict = receipt.verify(&stage.chain.trust, None);
             if claimed == index as u64 {
                 assert_eq!(verdict.unwrap().index(), LeafIndex(claimed));
@@ -331,7 +332,8 @@ fn r22_range_forge_each_byte_of_a_receipt_decides() {
     let proofs = proofs(&stage);
     let state = Evidence { seal: proofs.seal, records: proofs.records };
     let certified = stage.certified(&stage.quorum());
-    let receipt = Receipt::new(leaves[3].clone(), LeafIndex(3), path(3, &hashes), certified, Some(state));
+    let receipt =
+        Receipt::new(leaves[3].clone(), LeafIndex(3), path(3, &hashes), certified, Some(state), Vec::new());
     let bytes = receipt.to_text().into_bytes();
     assert!(Receipt::parse_bytes(&bytes).unwrap().verify(trust, None).is_ok());
     for place in 0..bytes.len() {

@@ -46,7 +46,7 @@ fn r11_wal_bitrot_a_damaged_vote_log_is_refused_or_holds_every_vote() {
     home.start(&stage.chain, 1, stage.clock());
     let statements: Vec<Statement> = (1..=40).map(|view| notarize(view, view as u8)).collect();
     for statement in &statements {
-        home.keep(&[Action::PersistVote(*statement)]);
+        home.keep(&[Action::PersistVote { epoch: Epoch(0), statement: *statement }]);
     }
     let (mut refused, mut whole) = (0, 0);
     let mut random = Random::new(11);
@@ -82,7 +82,7 @@ fn r14_off_by_one_guard_the_vote_guard_and_the_watermark_at_their_edges() {
     let mut home = Home::empty();
     home.start(&stage.chain, 1, stage.clock());
     for view in [1, 2, 63, 64, 65, u64::MAX - 1, u64::MAX] {
-        home.keep(&[Action::PersistVote(notarize(view, 1))]);
+        home.keep(&[Action::PersistVote { epoch: Epoch(0), statement: notarize(view, 1) }]);
         let contradicts = |statement: Statement| {
             let mut batch = home.store().batch();
             batch.vote(Epoch(0), &statement).is_err()
@@ -91,13 +91,13 @@ fn r14_off_by_one_guard_the_vote_guard_and_the_watermark_at_their_edges() {
         assert!(contradicts(notarize(view, 2)), "two blocks in view {view}");
         assert!(contradicts(finalize(view, 2)), "notarized one and finalizes another in view {view}");
         assert!(!contradicts(finalize(view, 1)), "view {view}");
-        home.keep(&[Action::PersistVote(finalize(view, 1))]);
+        home.keep(&[Action::PersistVote { epoch: Epoch(0), statement: finalize(view, 1) }]);
         let nullify = Statement::Nullify { view: View(view) };
         let contradicts = home.store().batch().vote(Epoch(0), &nullify).is_err();
         assert!(contradicts, "finalized and nullifies view {view}");
     }
     let (one, other) = (Digest([1; 32]), Digest([2; 32]));
-    let cosign = |size, root| Action::Cosign { size, root };
+    let cosign = |size, root| Action::Cosign { epoch: Epoch(0), size, root };
     // Genesis has two leaves, and their checkpoint was cosigned at the start.
     assert!(!home.allows(&cosign(1, one)) && !home.allows(&cosign(2, one)));
     for size in [3, 4, 100, u64::MAX - 1, u64::MAX] {

@@ -46,7 +46,7 @@ fn catch_up(stage: &Stage, mut peers: Vec<Peer<'_>>, limit_ms: u64) -> (Validato
     let (mut validator, mut actions) = behind(stage);
     let (begin, mut now, mut questions) = (stage.clock(), stage.clock(), 0);
     while now.0 < begin.0 + limit_ms {
-        let halt = actions.iter().find(|action| matches!(action, Action::Halt(_)));
+        let halt = actions.iter().find(|action| matches!(action, Action::Halt { .. }));
         assert!(halt.is_none(), "a peer's answer stopped the node");
         let stretches = asked(&actions);
         questions += stretches.len() as u64;
@@ -257,7 +257,7 @@ fn r31_upgrade_mid_sync_a_block_of_a_later_version_stops_the_node_in_words_and_l
         let actions =
             validator.handle(stage.clock(), Event::Blocks { from: 0, blocks: stage.answer(&blocks) });
         let halts = actions.iter().filter_map(|action| match action {
-            Action::Halt(reason) => Some(reason.clone()),
+            Action::Halt { reason, .. } => Some(reason.clone()),
             _ => None,
         });
         let certificate = later.finalization().cloned().unwrap();
