@@ -76,7 +76,7 @@ ordeal: build
 	@$(ENV); "$$CARGO_TARGET_DIR/debug/ordeal" one-down --seconds 40 $(if $(SEED),--seed $(SEED))
 
 mutants: library
-	@echo "mutants: planting bugs one after the other (about 6 min; 5 more the first time)"
+	@echo "mutants: planting bugs one after the other (about 4 min; 5 more the first time)"
 	@$(ENV); cargo test --workspace --test mutants $(LOCKED) -- --ignored --nocapture
 
 scale: library

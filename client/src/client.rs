@@ -495,7 +495,7 @@ impl Client {
     }
 
     fn check_age(&self, checkpoint: &TrustedCheckpoint) -> Result<(), ClientError> {
-        let signed_s = signed_s(checkpoint, self.trust().term(checkpoint.size()).validators().faulty_max());
+        let signed_s = signed_s(checkpoint);
         let age_s = (now().0 / 1000).saturating_sub(signed_s);
         let age_max_s = self.age_max.as_secs();
         if age_s > age_max_s { Err(ClientError::Old { age_s, age_max_s }) } else { Ok(()) }
@@ -504,9 +504,9 @@ impl Client {
 
 /// When a checkpoint was signed at the latest, in seconds since 1970: the newest time that is not
 /// among those that faulty validators may have chosen.
-pub fn signed_s(checkpoint: &TrustedCheckpoint, faulty_max: usize) -> u64 {
+pub fn signed_s(checkpoint: &TrustedCheckpoint) -> u64 {
     let times = checkpoint.times_s();
-    let place = times.len().saturating_sub(faulty_max + 1);
+    let place = times.len().saturating_sub(checkpoint.faulty_max() + 1);
     times.get(place).copied().unwrap_or(0)
 }
 

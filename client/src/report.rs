@@ -33,20 +33,13 @@ use crate::submit::Confirmed;
 pub struct Names {
     entities: BTreeMap<OrgNumber, String>,
     parameters: ParameterRecord,
-    validators: usize,
-    faulty_max: usize,
 }
 
 impl Names {
     /// Those that genesis holds.
     pub fn new(genesis: &Genesis) -> Self {
         let entities = genesis.entities.iter().map(|entity| (entity.number, entity.name.to_string()));
-        Self {
-            entities: entities.collect(),
-            parameters: genesis.parameters.clone(),
-            validators: genesis.validators.len(),
-            faulty_max: genesis.validators.faulty_max(),
-        }
+        Self { entities: entities.collect(), parameters: genesis.parameters.clone() }
     }
 
     /// Adds the name in a proven record.
@@ -119,9 +112,9 @@ impl Names {
 
     /// Under what something is proven, in one line.
     fn proven(&self, checkpoint: &TrustedCheckpoint) -> String {
-        let (signers, size) = (checkpoint.signers().len(), checkpoint.size());
-        let time = moment(signed_s(checkpoint, self.faulty_max));
-        format!("{signers} of {} validators signed the log of {size} leaves on {time}", self.validators)
+        let (signers, validators) = (checkpoint.signers().len(), checkpoint.validators());
+        let (size, time) = (checkpoint.size(), moment(signed_s(checkpoint)));
+        format!("{signers} of {validators} validators signed the log of {size} leaves on {time}")
     }
 
     fn checkpoint_json(&self, checkpoint: &TrustedCheckpoint) -> Value {
@@ -130,8 +123,8 @@ impl Names {
             "size": checkpoint.size(),
             "root": checkpoint.root().to_hex(),
             "signers": checkpoint.signers(),
-            "validators": self.validators,
-            "time": moment(signed_s(checkpoint, self.faulty_max)).replacen(' ', "T", 1).replace(" UTC", "Z"),
+            "validators": checkpoint.validators(),
+            "time": moment(signed_s(checkpoint)).replacen(' ', "T", 1).replace(" UTC", "Z"),
         })
     }
 }

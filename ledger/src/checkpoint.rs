@@ -318,7 +318,8 @@ impl CertifiedCheckpoint {
         times_s.sort_unstable();
         let (size, root) = (*size, *root);
         let (origin, chain, epoch) = (origin.clone(), *trust.chain(), term.validators().epoch);
-        Ok(TrustedCheckpoint { origin, chain, epoch, size, root, signers, times_s })
+        let (validators, faulty_max) = (term.validators().len(), term.validators().faulty_max());
+        Ok(TrustedCheckpoint { origin, chain, epoch, size, root, signers, times_s, validators, faulty_max })
     }
 }
 
@@ -332,6 +333,8 @@ pub struct TrustedCheckpoint {
     root: Digest,
     signers: Vec<u16>,
     times_s: Vec<u64>,
+    validators: usize,
+    faulty_max: usize,
 }
 
 impl TrustedCheckpoint {
@@ -363,6 +366,16 @@ impl TrustedCheckpoint {
     /// Indexes of the validators that signed, rising.
     pub fn signers(&self) -> &[u16] {
         &self.signers
+    }
+
+    /// How many validators its epoch has.
+    pub fn validators(&self) -> usize {
+        self.validators
+    }
+
+    /// How many of them may be faulty.
+    pub fn faulty_max(&self) -> usize {
+        self.faulty_max
     }
 
     /// When they signed, rising, in seconds since 1970-01-01T00:00Z. As many of the first or of the

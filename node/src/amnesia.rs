@@ -29,7 +29,7 @@
 //!
 //! - With n = 4 it needs all three others: while one of them is down too, two of four are, which is more
 //!   than f, and we wait. If more than f validators lose their logs at once, none of them ever gets q answers;
-//!   that takes the recovery of an epoch by its governance keys, or new vote keys for them.
+//!   that takes the recovery of an epoch by its governance keys, with new vote keys for them.
 //! - *The boundary of epochs.* View 1 of an epoch is entered by posting the last block of the one before
 //!   and not by a certificate of it, so we may have voted in view 1 of e + 1 while every other was still
 //!   in e. After what was heard in e, votes in e + 1 therefore begin with view 2. Votes in view 2 or later

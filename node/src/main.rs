@@ -60,7 +60,7 @@ enum Command {
         /// Its configuration (TOML).
         #[arg(long)]
         config: PathBuf,
-        /// The signed recovery, as `hovedbok recover sign` wrote it, or its canonical bytes.
+        /// The signed recovery, as `hovedbok validators submit --out` wrote it, or its canonical bytes.
         #[arg(long)]
         transaction: PathBuf,
     },

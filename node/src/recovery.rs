@@ -25,7 +25,7 @@ use crate::validator::Action;
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The file holds no transaction in either form.
-    #[error("the file holds no signed transaction: {0}; give what hovedbok recover sign wrote")]
+    #[error("the file holds no signed transaction: {0}; give what hovedbok validators sign wrote")]
     Form(#[source] TransactionError),
     /// A signature does not hold.
     #[error("recovery: {0}")]
@@ -124,7 +124,7 @@ mod tests {
     fn what_is_no_transaction_in_either_form_is_refused_with_where_to_get_one() {
         for bytes in [b"".as_slice(), b"hovedbok transaction v1\nnot base64!\n", &[0xff; 200]] {
             let refused = read(bytes).unwrap_err().to_string();
-            assert!(refused.contains("hovedbok recover sign"), "{refused}");
+            assert!(refused.contains("hovedbok validators sign"), "{refused}");
         }
     }
 

@@ -95,7 +95,7 @@ pub enum StoreError {
         found: Digest,
     },
     /// Written by another version of the program.
-    #[error("{} has layout {found}, this program reads {FORMAT}; use the program that wrote it", path.display())]
+    #[error("{} has layout {found}, this program reads {FORMAT}; use the program that wrote it, or begin with an empty data directory", path.display())]
     OtherFormat {
         /// The data directory.
         path: PathBuf,

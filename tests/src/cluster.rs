@@ -1,5 +1,5 @@
-//! Four real validators on this machine, each a process of its own, and a plain line to talk to them
-//! over HTTP: for what only real processes, sockets and disks can show.
+//! Real nodes on this machine, mostly four validators, each a process of its own, and a plain line to
+//! talk to them over HTTP: for what only real processes, sockets and disks can show.
 //!
 //! Invariant: no process outlives its `Cluster`, also when a test panics; only processes started
 //! here are ended, by their ids.
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use ledger::digest::Digest;
 use ledger::genesis::Genesis;
 use node::config::Config;
-use node::localnet;
+use node::localnet::{self, Size};
 use serde::Deserialize;
 
 /// Nobody waits longer than this for a node to be ready.
@@ -71,27 +71,29 @@ impl Cluster {
         Self::start_at(validators, folder, |_| vec![Vec::new(); validators])
     }
 
-    /// As [`Cluster::start_in`], after the caller changed what was laid out. The caller gives, for
-    /// each validator, the words that stand before the program.
+    /// As [`Cluster::start_in`], with followers after the validators if wanted, after the caller changed
+    /// what was laid out. The caller gives, for each node, the words that stand before the program.
     ///
     /// # Panics
     /// If it does not stand within a minute.
     pub fn start_at(
-        validators: usize,
+        size: impl Into<Size>,
         folder: tempfile::TempDir,
         change: impl FnOnce(&Path) -> Vec<Vec<String>>,
     ) -> Self {
-        localnet::lay_out(folder.path(), validators, 0).expect("a network is laid out");
+        let size = size.into();
+        let count = size.validators + size.followers;
+        localnet::lay_out(folder.path(), size, 0).expect("a network is laid out");
         let before = change(folder.path());
         let genesis = fs::read(folder.path().join("genesis.bin")).expect("genesis is written");
         let chain = Genesis::decode(&genesis).expect("genesis reads").hash();
         let config = |index: usize| {
             Config::load(&folder.path().join(format!("node-{index}/node.toml"))).expect("a configuration")
         };
-        let rpc = (0..validators).map(|index| config(index).rpc.listen).collect();
-        let nodes = (0..validators).map(|_| None).collect();
+        let rpc = (0..count).map(|index| config(index).rpc.listen).collect();
+        let nodes = (0..count).map(|_| None).collect();
         let mut cluster = Self { folder, program: program(), before, nodes, rpc, chain };
-        let waits: Vec<_> = (0..validators).map(|index| cluster.spawn(index, &[])).collect();
+        let waits: Vec<_> = (0..count).map(|index| cluster.spawn(index, &[])).collect();
         for (index, wait) in waits.into_iter().enumerate() {
             cluster.wait_ready(index, &wait);
         }

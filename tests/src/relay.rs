@@ -228,6 +228,12 @@ mod tests {
             let sent: Vec<u8> = (0..100).filter(|n| usize::from(n % 2) == place).collect();
             assert_eq!(arrived, sent);
         }
+        // A packet is counted a moment after it is sent.
+        let counted = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            relay.carried().packets >= 100
+        });
+        assert!(counted, "{:?}", relay.carried().packets);
         let Carried { packets, overtaken, lost } = relay.carried();
         assert_eq!((packets, lost), (100, 0));
         assert!(overtaken > 10, "{overtaken}");

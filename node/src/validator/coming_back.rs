@@ -10,9 +10,10 @@ use super::{Action, Validator};
 use crate::amnesia::Progress;
 
 impl Validator {
-    /// Whether the vote log is lost, and how far we are in making up for it. Until then nothing is voted.
+    /// Whether the vote log is lost, and how far we are in making up for it. Until then nothing is
+    /// voted. A follower has nothing to make up for.
     pub fn lost_votes(&self) -> Option<Progress> {
-        self.memory.progress()
+        self.memory.progress().filter(|_| self.me.is_some())
     }
 
     /// Whether the head is a checkpoint that none we cosigned before the loss can lie beyond.
