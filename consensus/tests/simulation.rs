@@ -21,7 +21,7 @@ use world::adversary::Kind;
 use world::{CONFIG, Character, Outcome, World};
 
 /// As many as fit in a minute of the slowest machine that runs this at every change.
-const SEEDS: u64 = 8_000;
+const SEEDS: u64 = 5_000;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())

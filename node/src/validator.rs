@@ -456,7 +456,9 @@ impl Validator {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let requests = self.next_retry();
         let respread = (!self.pool.is_empty()).then(|| later(self.respread_at, STALE_MS));
-        [self.core.wake_at(), requests, respread, self.memory.wake_at()].into_iter().flatten().min()
+        // What was just forgotten is asked for at the next tick.
+        let memory = self.memory.wake_at().map(|at| at.max(later(self.now, 1)));
+        [self.core.wake_at(), requests, respread, memory].into_iter().flatten().min()
     }
 
     /// The finalized books.

@@ -322,7 +322,7 @@ impl Drop for Stop<'_> {
 }
 
 #[test]
-fn validators_join_leave_and_change_keys_under_load_and_begin_again_after_losing_too_many() {
+fn r32_l23_l25_l26_validators_join_leave_and_change_keys_under_load_and_begin_again_after_losing_too_many() {
     let began = Instant::now();
     let mut site = Site::start();
     let old = |index: usize| site.key(index, "governance.key");

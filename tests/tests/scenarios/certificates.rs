@@ -248,10 +248,14 @@ fn r03_bitarray_wherever_a_peer_puts_it_a_misshapen_certificate_moves_nothing() 
             let mut validator = stage.newcomer(1);
             let before = validator.faults();
             let shown = format!("{event:?}");
-            let actions = validator.handle(stage.clock(), event);
+            let actions = validator.handle(stage.clock(), event.clone());
             assert_eq!(validator.consensus().view(), View(1), "{shown}");
             assert_eq!(validator.ledger().head().height, Height(0), "{shown}");
-            assert_eq!(validator.faults(), before + 1, "the breach was not counted: {shown}");
+            // What speaks of a later epoch may be true, and is neither believed nor held against anybody.
+            let later = certificate.epoch > stage.epoch()
+                && matches!(event, Event::Message { message: Message::Certificate(_), .. });
+            let breaches = before + u64::from(!later);
+            assert_eq!(validator.faults(), breaches, "the breach was not counted: {shown}");
             let kept =
                 actions.iter().any(|a| matches!(a, Action::PersistCertificate(_) | Action::Halt { .. }));
             assert!(!kept, "{shown}");
@@ -384,7 +388,11 @@ fn r08_set_hash_gap_a_lying_peer_cannot_lead_a_newcomer_astray() {
         }
         let blocks = stage.answer(&blocks);
         let actions = validator.handle(stage.clock(), Event::Blocks { from: 0, blocks });
-        assert_eq!(validator.ledger().head().height, Height(0), "bend {bend}");
+        // What comes before the bent block is true, and one bad block does not make it worse.
+        let head = validator.ledger().head();
+        let known = stage.blocks.iter().any(|truth| truth.block.header.hash() == head.block);
+        assert!(known || head.height == Height(0), "bend {bend}");
+        assert!(head.height < stage.ledger.head().height, "bend {bend}");
         assert!(!actions.iter().any(|action| matches!(action, Action::Halt { .. })), "a liar stops nobody");
         // The truth from another peer is accepted as if nothing had been.
         let blocks = stage.answer(&stage.blocks);

@@ -242,7 +242,11 @@ impl Home {
     pub(crate) fn start(&mut self, chain: &Chain, seat: u16, now: Timestamp) -> (Validator, Vec<Action>) {
         // A folder is opened by one process at a time, and by one store.
         self.store = None;
-        let store = Arc::new(Store::open(self.folder.path(), chain.trust.chain()).unwrap());
+        // A process that another test starts at this moment holds our lock until it has begun.
+        let open = || Store::open(self.folder.path(), chain.trust.chain());
+        let waits = (0..100).map(|_| std::thread::sleep(std::time::Duration::from_millis(20)));
+        let again = waits.map(|()| open()).find(Result::is_ok);
+        let store = Arc::new(open().or_else(|error| again.unwrap_or(Err(error))).unwrap());
         let recovered = recover(&chain.genesis, &store).unwrap();
         let keeper = Keeper::open(store.clone(), &recovered.ledger).unwrap();
         self.store = Some((store, keeper));
