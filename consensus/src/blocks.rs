@@ -3,9 +3,11 @@
 //! A block is executed only after its parent, so that the shell can always answer at once; this
 //! module remembers what is wanted until that is possible.
 //!
-//! Invariant: a verdict, once given, stays.
+//! Invariants: a verdict, once given, stays; what [`Blocks::take_due`] leaves out stands where it stood,
+//! so the work for one message does not grow with how many blocks we are behind.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use ledger::block::{BlockHash, Header, View};
 
@@ -49,6 +51,8 @@ pub(crate) struct Blocks {
     known: BTreeMap<BlockHash, Known>,
     /// To be executed, headers perhaps still missing; with the view each belongs to.
     wanted: BTreeMap<BlockHash, View>,
+    /// Wanted, and something came that may let it go a step on.
+    due: BTreeSet<BlockHash>,
 }
 
 impl Blocks {
@@ -72,6 +76,9 @@ impl Blocks {
     /// Takes a header whose hash is `block`; one known already keeps its verdict.
     pub(crate) fn insert(&mut self, block: BlockHash, header: Header) {
         self.known.entry(block).or_insert(Known { header, verdict: Verdict::Unchecked });
+        if self.wanted.contains_key(&block) {
+            self.due.insert(block);
+        }
     }
 
     /// Gives a verdict, unless the last word was said. False if nothing changed.
@@ -82,6 +89,8 @@ impl Blocks {
                 known.verdict = verdict;
                 if verdict.is_final() {
                     self.wanted.remove(block);
+                    // Its children can be judged now.
+                    self.all_due();
                 }
                 changed
             }
@@ -95,8 +104,20 @@ impl Blocks {
         let news = !judged && !self.wanted.contains_key(&block);
         if news {
             self.wanted.insert(block, view);
+            self.due.insert(block);
         }
         news
+    }
+
+    /// Lets everything wanted be looked at again.
+    pub(crate) fn all_due(&mut self) {
+        self.due.extend(self.wanted.keys());
+    }
+
+    /// What is wanted and has not been looked at since something came for it.
+    pub(crate) fn take_due(&mut self) -> Vec<(BlockHash, View)> {
+        let due = core::mem::take(&mut self.due).into_iter();
+        due.filter_map(|block| Some((block, *self.wanted.get(&block)?))).collect()
     }
 
     pub(crate) fn is_wanted(&self, block: &BlockHash) -> bool {
@@ -117,5 +138,6 @@ impl Blocks {
     pub(crate) fn prune(&mut self, view: View) {
         self.known.retain(|_, known| known.header.view > view);
         self.wanted.retain(|_, of| *of > view);
+        self.all_due();
     }
 }

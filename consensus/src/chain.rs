@@ -15,6 +15,7 @@ use crate::blocks::Verdict;
 use crate::event::{Effect, Finalized, HaltReason, Justification, Message, To};
 use crate::machine::Consensus;
 use crate::timer::{after, grown, jitter};
+use crate::view::ViewState;
 
 /// A finalization this many blocks above the tip is reached by height, not block by block backwards.
 const SYNC_HEIGHTS: u64 = 32;
@@ -105,13 +106,17 @@ impl Consensus {
         });
     }
 
-    /// Moves every wanted block one step towards its verdict.
+    /// Moves every wanted block that something came for one step towards its verdict.
     pub(crate) fn advance_blocks(&mut self) {
-        let wanted: Vec<(BlockHash, View)> = self.blocks.wanted().collect();
         let far = self.far();
-        for (block, view) in wanted {
+        if core::mem::replace(&mut self.repair.far, far) && !far {
+            self.blocks.all_due();
+        }
+        for (block, view) in self.blocks.take_due() {
             let Some(known) = self.blocks.get(&block) else {
-                self.fetch(block);
+                if view < self.reach() {
+                    self.fetch(block);
+                }
                 continue;
             };
             if known.verdict != Verdict::Unchecked {
@@ -150,64 +155,90 @@ impl Consensus {
         distance && self.repair.attempt <= 2 * PATIENCE
     }
 
+    /// Views from here on are out of reach: while whole stretches come by height, only what is near the
+    /// tip is looked at, so that being far behind does not make a message more work.
+    pub(crate) fn reach(&self) -> View {
+        if self.far() { View(self.tip.view.0.saturating_add(SYNC_VIEWS)) } else { View(u64::MAX) }
+    }
+
     /// Rule C8: finalizes as far up as a finalization connects to the tip.
     pub(crate) fn finalize(&mut self) {
-        let above = self.views.range(self.tip.view.next()..).rev();
-        let targets: Vec<Certificate> = above.filter_map(|(_, state)| state.finalization.clone()).collect();
-        let Some(best) = targets.first().cloned() else { return };
-        for target in targets {
-            let Statement::Finalize { view, block } = target.statement else { continue };
-            let Some((blocks, header)) = self.connect(view, block) else { continue };
+        if let Some((blocks, header, finalization)) = self.connect() {
+            let block = header.hash();
             self.effects.push(Effect::Finalize(blocks));
-            self.advance_tip(&header, block, target);
-            break;
+            self.advance_tip(&header, block, finalization);
         }
-        let open = best.statement.view() > self.tip.view;
-        if open && !self.repair.syncing && (self.far() || self.repair.attempt >= PATIENCE) {
+        let open = self.final_view() > self.tip.view;
+        if open
+            && !self.repair.syncing
+            && (self.far() || self.repair.attempt >= PATIENCE)
+            && let Some(finalization) = self.best_final.clone()
+        {
             self.repair.syncing = true;
             self.repair_later();
-            self.effects.push(Effect::Sync { finalization: best });
+            self.effects.push(Effect::Sync { finalization });
         }
     }
 
-    /// The blocks from the tip up to this one, each with its proof; or, if something is missing,
-    /// asks for it.
-    fn connect(&mut self, view: View, block: BlockHash) -> Option<(Vec<Finalized>, Header)> {
-        let target = self.blocks.get(&block).map(|known| known.header.clone());
-        let mut blocks = Vec::new();
+    /// The blocks from the tip up to the highest finalization below which nothing is missing, each with
+    /// its proof; that block's header; and the finalization. What is missing is asked for.
+    fn connect(&mut self) -> Option<(Vec<Finalized>, Header, Certificate)> {
+        let (mut blocks, mut top) = (Vec::new(), None);
         let mut complete = true;
-        let (mut view, mut block) = (view, block);
-        while block != self.tip.block {
-            if view <= self.tip.view {
-                return None;
-            }
-            // A chain not yet executed is walked all the same: its certificates can be asked for now.
+        for (block, header) in self.walk()? {
+            let view = header.view;
             complete &= self.blocks.is(&block, Verdict::Valid);
-            self.want(block, view);
-            let known = self.blocks.get(&block).filter(|known| !known.verdict.refuses())?;
-            let (parent_view, parent) = (known.header.parent_view, known.header.parent);
             let state = self.views.get(&view);
             let notarization = state.and_then(|state| state.notarization.clone());
             let finalization = state.and_then(|state| state.finalization.clone());
-            let skips = self.skips(parent_view, view);
-            match (notarization, skips) {
-                (Some(notarization), Some(skips)) => {
-                    blocks.push(Finalized { block, notarization, skips, finalization });
-                }
-                (notarization, skips) => {
-                    complete = false;
-                    if notarization.is_none() {
-                        self.ask(view);
-                    }
-                    if skips.is_none() {
-                        self.ask_gap(parent_view, view);
-                    }
-                }
+            let skips = self.skips(header.parent_view, view);
+            if notarization.is_none() {
+                self.ask(view);
             }
-            (view, block) = (parent_view, parent);
+            if skips.is_none() {
+                self.ask_gap(header.parent_view, view);
+            }
+            let (Some(notarization), Some(skips)) = (notarization, skips) else {
+                complete = false;
+                continue;
+            };
+            if complete {
+                blocks.push(Finalized { block, notarization, skips, finalization: finalization.clone() });
+                top = finalization.map(|certificate| (blocks.len(), header, certificate)).or(top);
+            }
         }
-        blocks.reverse();
-        target.filter(|_| complete).map(|header| (blocks, header))
+        let (count, header, finalization) = top?;
+        blocks.truncate(count);
+        Some((blocks, header, finalization))
+    }
+
+    /// The known blocks from the tip up to the highest finalization that they lead to; `None` while
+    /// none does. A chain not yet executed is walked all the same: its certificates can be asked for now.
+    fn walk(&mut self) -> Option<Vec<(BlockHash, Header)>> {
+        let tip = self.tip.view;
+        let mut below = self.reach();
+        let mut path = Vec::new();
+        while below > tip.next() {
+            let of = |(view, state): (&View, &ViewState)| {
+                Some((*view, state.finalization.as_ref()?.statement.block()?))
+            };
+            let (mut view, mut block) = self.views.range(tip.next()..below).rev().find_map(of)?;
+            path.clear();
+            while block != self.tip.block && view > tip {
+                self.want(block, view);
+                let known = self.blocks.get(&block).filter(|known| !known.verdict.refuses());
+                let Some(header) = known.map(|known| known.header.clone()) else { break };
+                path.push((block, header.clone()));
+                (view, block) = (header.parent_view, header.parent);
+            }
+            if block == self.tip.block {
+                path.reverse();
+                return Some(path);
+            }
+            // Here the way down is cut off; an older finalization may still lead to the tip.
+            below = view;
+        }
+        None
     }
 
     /// The nullifications of all views strictly between, rising; `None` unless all are held.
@@ -308,6 +339,16 @@ impl Consensus {
         }
     }
 
+    /// What was asked for has come.
+    pub(crate) fn fetched(&mut self, block: &BlockHash) {
+        if self.repair.fetched.len() >= REQUESTS_MAX {
+            // There is room for what had to wait.
+            self.blocks.all_due();
+        }
+        self.repair.fetched.remove(block);
+        self.repair.attempt = 0;
+    }
+
     /// Another validator, each attempt the next one, so that repair never hangs on one peer.
     pub(crate) fn peer(&self, view: View, attempt: u32) -> u16 {
         let me = self.me.unwrap_or(self.validators);
@@ -335,6 +376,7 @@ impl Consensus {
             self.repair.asked.clear();
             self.repair.fetched.clear();
             self.repair.syncing = false;
+            self.blocks.all_due();
             self.dirty = true;
         }
     }

@@ -146,6 +146,8 @@ pub(crate) struct Repair {
     pub(crate) asked: BTreeSet<View>,
     /// Blocks asked for.
     pub(crate) fetched: BTreeSet<BlockHash>,
+    /// Whether stretches were to be fetched by height when the blocks were last looked at.
+    pub(crate) far: bool,
     /// Whether [`Effect::Sync`] is out.
     pub(crate) syncing: bool,
     /// When all of this is asked again.
@@ -596,6 +598,7 @@ impl Consensus {
         }
         self.blocks.insert(block, header);
         self.blocks.judge(&block, Verdict::Valid);
+        self.dirty = true;
         self.views.entry(view).or_default().proposal = Some(block);
         self.cast(Statement::Notarize { view, block });
     }
@@ -613,8 +616,7 @@ impl Consensus {
     fn on_fetched(&mut self, header: Header) {
         let block = header.hash();
         if self.blocks.is_wanted(&block) {
-            self.repair.fetched.remove(&block);
-            self.repair.attempt = 0;
+            self.fetched(&block);
             self.blocks.insert(block, header);
             self.dirty = true;
         }

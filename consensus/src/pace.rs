@@ -105,7 +105,7 @@ impl Consensus {
 
     /// Rule C7, for every view that has a notarization.
     pub(crate) fn cast_finalizes(&mut self) {
-        let above = self.views.range(self.tip.view.next()..);
+        let above = self.views.range(self.tip.view.next()..self.reach());
         let ready: Vec<Statement> = above
             .filter(|(_, state)| state.finalization.is_none() && !state.skipped())
             .filter_map(|(view, state)| {

@@ -313,6 +313,47 @@ fn c14_a_finalization_far_above_is_reached_by_height() {
 }
 
 #[test]
+fn c14_a_thousand_final_blocks_seen_while_one_is_missing_are_all_final_once_they_can_be_executed() {
+    let mut bench = Bench::new();
+    let mut chain = vec![genesis()];
+    for view in 1..=1000 {
+        let header = bench.block(view, &chain[chain.len() - 1], 1);
+        if view > 1 {
+            bench.propose(&header);
+        }
+        bench.certify(notarize(&header));
+        bench.certify(finalize(&header));
+        chain.push(header);
+    }
+    assert_eq!(bench.core.finalized().0, genesis().height, "the first block is not here");
+    // Nobody answers by height either, as when they hold the blocks and have not finalized them.
+    bench.pass(600_000);
+    let mut checked = checks(&bench.feed(Input::Fetched { header: chain[1].clone() }));
+    let mut rounds = 0;
+    while let Some(block) = checked.pop() {
+        checked.extend(checks(&bench.feed(Input::Checked { block, valid: true })));
+        if checked.is_empty() {
+            checked.extend(checks(&bench.pass(CONFIG.delta_max_ms)));
+            rounds += 1;
+        }
+    }
+    let last = &chain[1000];
+    assert_eq!(bench.core.finalized(), (last.height, last.view, last.hash()), "after {rounds} rounds");
+    assert_eq!(bench.core.stats().blocks, 0);
+}
+
+#[test]
+fn c8_a_finalization_whose_way_down_is_cut_off_does_not_hold_up_an_older_one() {
+    let mut bench = Bench::new();
+    let first = bench.notarized(1, &genesis());
+    let second = bench.block(2, &first, 1);
+    let third = bench.block(3, &second, 1);
+    bench.propose(&third);
+    bench.certify(finalize(&third));
+    assert_eq!(finals(&bench.certify(finalize(&first))), [first.hash()]);
+}
+
+#[test]
 fn c14_a_near_finalization_whose_proof_nobody_completes_is_reached_by_height_too() {
     let mut bench = Bench::new();
     let block = bench.block(2, &genesis(), 1);
