@@ -145,6 +145,14 @@ pub enum Input {
         /// A finalization of it.
         finalization: Certificate,
     },
+    /// The link to a peer went down, or is up again. Worth knowing of a leader (rule C15); one that the
+    /// shell says nothing of counts as within reach.
+    Link {
+        /// Number of the peer.
+        peer: u16,
+        /// Whether it can be reached.
+        up: bool,
+    },
     /// Own votes are cast in views from here on only, whatever the start said: the vote log was lost
     /// (`View(u64::MAX)`), or made up for.
     VoteFrom(View),

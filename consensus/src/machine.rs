@@ -187,6 +187,8 @@ pub struct Consensus {
     /// Views entered since the start; what `heard` counts in.
     pub(crate) lived: u64,
     pub(crate) heard: Vec<u64>,
+    /// Validators to whom the link is down.
+    pub(crate) cut: BTreeSet<u16>,
     /// When each peer last got our status; no more peers than the shell gives numbers to.
     told: BTreeMap<u16, Timestamp>,
     pub(crate) wake_at: Option<Timestamp>,
@@ -236,6 +238,7 @@ impl Consensus {
             build_at: None,
             lived: 0,
             heard: vec![0; seats],
+            cut: BTreeSet::new(),
             told: BTreeMap::new(),
             wake_at: None,
             halted: false,
@@ -267,6 +270,13 @@ impl Consensus {
             Input::Checked { block, valid } => self.on_checked(&block, valid),
             Input::Fetched { header } => self.on_fetched(header),
             Input::Synced { header, finalization } => self.on_synced(&header, finalization),
+            Input::Link { peer, up: true } => {
+                self.cut.remove(&peer);
+            }
+            Input::Link { peer, up: false } => {
+                // Guests come and go, and never lead.
+                self.cut.extend(Some(peer).filter(|peer| *peer < self.validators));
+            }
             Input::VoteFrom(view) => {
                 self.vote_from = view;
                 self.dirty = true;

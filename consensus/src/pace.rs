@@ -196,8 +196,12 @@ impl Consensus {
         self.views.entry(view).or_default().proposed = true;
     }
 
-    /// Rule C15: silent for many views in which a quorum was heard.
+    /// Rule C15: silent for many views in which a quorum was heard, or out of reach while a quorum is not.
     fn inactive(&self, leader: u16) -> bool {
+        let reached = usize::from(self.validators).saturating_sub(self.cut.len());
+        if self.cut.contains(&leader) && reached >= self.quorum {
+            return self.config.leader_skip_views > 0;
+        }
         let limit = self.config.leader_skip_views;
         let silent = |heard: &u64| self.lived.saturating_sub(*heard) > limit;
         let heard = self.heard.iter().filter(|heard| !silent(heard)).count();

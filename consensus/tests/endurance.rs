@@ -405,6 +405,27 @@ fn c15_a_leader_not_heard_for_long_is_skipped_at_once() {
 }
 
 #[test]
+fn c15_a_leader_whose_link_is_down_is_skipped_at_once_and_waited_for_again_when_it_is_up() {
+    let config = Config { leader_skip_views: 8, ..CONFIG };
+    for (down, up, skipped) in [(1, false, true), (1, true, false), (2, false, false)] {
+        let (mut bench, _) = Bench::with(4, config.clone());
+        let view = bench.view_led(1, false);
+        let leader = bench.core.leader(View(view));
+        bench.go_to(view);
+        let others = (1..4).filter(|seat| *seat != leader);
+        for peer in [leader].into_iter().chain(others).take(down) {
+            bench.feed(Input::Link { peer, up: false });
+        }
+        bench.feed(Input::Link { peer: 4, up: false });
+        if up {
+            bench.feed(Input::Link { peer: leader, up });
+        }
+        let effects = bench.feed(Input::Work { waiting: true });
+        assert_eq!(casts(&effects) == [nullify(view)], skipped, "{down} down, up again: {up}");
+    }
+}
+
+#[test]
 fn c15_nobody_is_skipped_while_the_quorum_is_silent_too() {
     let config = Config { leader_skip_views: 4, ..CONFIG };
     let (mut bench, _) = Bench::with(4, config);
