@@ -116,6 +116,8 @@ pub enum Event {
     Cosignatures(Vec<Cosignature>),
     /// A peer is connected.
     Connected(u16),
+    /// The last link to a peer is down.
+    Disconnected(u16),
     /// A transaction of our own: the report of an offence, signed and verified.
     Own(VerifiedTransaction),
 }
@@ -430,7 +432,9 @@ impl Validator {
                     self.on_certified();
                 }
             }
+            Event::Disconnected(peer) => self.inputs.push_back(Input::Link { peer, up: false }),
             Event::Connected(peer) => {
+                self.inputs.push_back(Input::Link { peer, up: true });
                 let message = Message::Status(self.core.status());
                 self.actions.push(Action::Send { to: To::One(peer), message });
                 if let Some(certified) = self.cosigning.certified() {
@@ -758,6 +762,7 @@ fn is_heard_by_the_halted(event: &Event) -> bool {
         | Event::Unanswered { .. }
         | Event::Cosignatures(_)
         | Event::Connected(_)
+        | Event::Disconnected(_)
         | Event::Own(_) => true,
     }
 }
