@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use ledger::certificate::ValidatorSet;
 use ledger::signature::PublicKey;
+use libp2p::identity::Keypair;
 
 use crate::keys::{Keys, KeysError};
 
@@ -60,10 +61,65 @@ impl Keyring {
         })
     }
 
-    /// The keys whose peer key the others know us by: those of our seat, or of the seat that we had
-    /// before, or the first.
-    pub fn for_network(&self, set: &ValidatorSet, before: Option<&ValidatorSet>) -> &Keys {
-        let sets = [Some(set), before].into_iter().flatten();
-        sets.into_iter().find_map(|set| self.seat(set)).map_or(&self.0[0], |(_, keys)| keys)
+    /// The keys whose peer key the others know us by: those of our seat, or of the last seat that we had
+    /// in an earlier set, or the first. `earlier` begins with the latest.
+    pub fn for_network<'a>(
+        &self,
+        set: &ValidatorSet,
+        earlier: impl IntoIterator<Item = &'a ValidatorSet>,
+    ) -> &Keys {
+        let before = || earlier.into_iter().find_map(|set| self.seat(set));
+        self.seat(set).or_else(before).map_or(&self.0[0], |(_, keys)| keys)
+    }
+
+    /// Who we may be on the network: first the keys of [`Keyring::for_network`], then the others in the
+    /// order of their files. A node that slept does not know which of its keys the others know by now.
+    pub fn peer_keypairs<'a>(
+        &self,
+        set: &ValidatorSet,
+        earlier: impl IntoIterator<Item = &'a ValidatorSet>,
+    ) -> Vec<Keypair> {
+        let first = self.for_network(set, earlier);
+        let others = self.0.iter().filter(|keys| keys.peer_key() != first.peer_key());
+        [first].into_iter().chain(others).map(Keys::peer_keypair).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::block::Epoch;
+    use ledger::certificate::Validator;
+    use ledger::entity::{Name, OrgNumber};
+
+    use super::*;
+
+    fn set(epoch: u64, keys: &Keys) -> ValidatorSet {
+        let seat = Validator {
+            entity: OrgNumber::new(964_965_226).unwrap(),
+            name: Name::new("stavanger.example/v1".to_string()).unwrap(),
+            vote_key: keys.vote_key(),
+            cosign_key: keys.cosign_key(),
+            peer_key: keys.peer_key(),
+            governance_key: PublicKey([1; 32]),
+        };
+        ValidatorSet { epoch: Epoch(epoch), validators: vec![seat] }
+    }
+
+    #[test]
+    fn the_others_know_us_by_the_keys_of_our_last_seat_however_long_ago() {
+        let [spare, old, new, foreign] = [(); 4].map(|()| Keys::generate().unwrap());
+        let sets = [set(3, &foreign), set(2, &foreign), set(1, &new), set(0, &old)];
+        let known = [&spare, &old, &new].map(Keys::peer_key);
+        let keyring = Keyring::new(vec![spare, old, new]).unwrap();
+        let name = |from: usize| keyring.for_network(&sets[from], &sets[from + 1..]).peer_key();
+        assert_eq!([name(0), name(1), name(2), name(3)], [known[2], known[2], known[2], known[1]]);
+        assert_eq!(
+            keyring.for_network(&sets[0], &sets[1..2]).peer_key(),
+            known[0],
+            "no seat: the first file"
+        );
+        let tried = keyring.peer_keypairs(&sets[0], &sets[1..]);
+        let tried: Vec<_> = tried.iter().map(|k| k.public().try_into_ed25519().unwrap().to_bytes()).collect();
+        assert_eq!(tried, [known[2].0, known[0].0, known[1].0]);
     }
 }

@@ -5,6 +5,9 @@
 //! peers' signatures are checked in batches on other threads, and their questions answered from the
 //! store.
 //!
+//! A node that slept over a change of its keys does not know which of them the others know by now. While
+//! no peer says anything, it tries one key after another.
+//!
 //! Invariant: the network of an epoch has let go of its port before that of the next takes it.
 
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::intake::Intake;
 use crate::network::{
@@ -30,6 +34,11 @@ use crate::validator::Event;
 /// Between two attempts at starting the network of an epoch.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long nobody need answer us before we try another of our keys: first the key that the others
+/// should know, then each other. More than a cycle of few keys is spent on the first, or
+/// two nodes that try in turn might for ever miss each other.
+pub const KEY_PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(15)];
+
 /// The network wanted for an epoch.
 #[derive(Clone)]
 pub struct Order {
@@ -37,8 +46,8 @@ pub struct Order {
     pub epoch: Epoch,
     /// Who may connect.
     pub members: Vec<Member>,
-    /// Who we are.
-    pub keypair: Keypair,
+    /// Who we are: the first, unless nobody knows us by it; at least one.
+    pub keypairs: Vec<Keypair>,
 }
 
 /// What the task around the network works with.
@@ -53,41 +62,65 @@ pub struct Links {
     pub events: mpsc::Sender<Event>,
     /// How many are connected.
     pub health: watch::Sender<Health>,
+    /// How long a peer may take to answer under the first key, and under each other.
+    pub patience: [Duration; 2],
 }
 
 impl Links {
-    /// Serves the network that runs, and each that is ordered after it ended; hands the line to it out
-    /// through `opened`. Ends with the loop.
+    /// Serves the network that runs, `first` being what it was ordered as, and each that is ordered after
+    /// it ended; hands the line to it out through `opened`, and `None` to ask that the line in use be let
+    /// go of, because another key is to be tried. Ends with the loop.
     pub async fn run(
         self,
-        first: NetworkEvents,
+        first: Order,
+        from_network: NetworkEvents,
         mut orders: watch::Receiver<Option<Order>>,
-        opened: mpsc::Sender<(Epoch, NetworkHandle)>,
+        opened: mpsc::Sender<(Epoch, Option<NetworkHandle>)>,
     ) {
-        let mut network = first;
+        let (mut order, mut network, mut key) = (first, from_network, 0);
         loop {
-            self.hear_peers(&mut network).await;
+            // A node with one key has no choice.
+            let patience = self.patience[usize::from(key > 0)];
+            let patience = (order.keypairs.len() > 1).then_some(patience);
+            let mut next = 0;
+            if self.hear_peers(&mut network, patience).await {
+                if orders.changed().await.is_err() {
+                    return;
+                }
+            } else {
+                tracing::warn!(epoch = %order.epoch, "no peer answers us under this peer key; trying the next key file");
+                if opened.send((order.epoch, None)).await.is_err() {
+                    return;
+                }
+                self.hear_peers(&mut network, None).await;
+                next = (key + 1) % order.keypairs.len();
+            }
             self.health.send_modify(|health| health.peers = 0);
             // What the old network left in the queue keeps its old numbers. They only say whom to ask or
             // answer first, so a wrong one costs a message.
-            let Some((epoch, handle, events)) = self.open(&mut orders).await else { return };
-            network = events;
-            if opened.send((epoch, handle)).await.is_err() {
+            let Some(opening) = self.open(&order, next, &mut orders).await else { return };
+            let line;
+            (order, key, line, network) = opening;
+            if opened.send((order.epoch, Some(line))).await.is_err() {
                 return;
             }
         }
     }
 
-    /// Starts what was ordered last, however long it takes; `None` when the loop ended.
+    /// Starts what was ordered last, however long it takes: `before` under this key if nothing was ordered
+    /// since. `None` when the loop ended.
     async fn open(
         &self,
+        before: &Order,
+        key: usize,
         orders: &mut watch::Receiver<Option<Order>>,
-    ) -> Option<(Epoch, NetworkHandle, NetworkEvents)> {
-        orders.changed().await.ok()?;
+    ) -> Option<(Order, usize, NetworkHandle, NetworkEvents)> {
         loop {
-            let order = orders.borrow_and_update().clone()?;
-            match Network::start(self.config.clone(), order.keypair, order.members).await {
-                Ok((handle, events)) => return Some((order.epoch, handle, events)),
+            let last = orders.borrow_and_update().clone().filter(|last| last.epoch > before.epoch);
+            let (order, key) = last.map_or_else(|| (before.clone(), key), |last| (last, 0));
+            let keypair = order.keypairs.get(key)?.clone();
+            match Network::start(self.config.clone(), keypair, order.members.clone()).await {
+                Ok((line, events)) => return Some((order, key, line, events)),
                 Err(error) => {
                     tracing::error!(%error, epoch = %order.epoch, "no network for the epoch yet; trying again");
                 }
@@ -99,34 +132,54 @@ impl Links {
         }
     }
 
-    /// Turns what peers send into events, and answers what they ask from the store.
-    async fn hear_peers(&self, from_network: &mut NetworkEvents) {
+    /// Turns what peers send into events, and answers what they ask from the store. True when the network
+    /// has ended; false if no peer has said anything for so long, as when all refuse us.
+    async fn hear_peers(&self, from_network: &mut NetworkEvents, patience: Option<Duration>) -> bool {
         let Self { intake, store, events, health, .. } = self;
         let busy = Arc::new(tokio::sync::Semaphore::new(BATCHES_MAX));
-        while let Some(event) = from_network.recv().await {
+        let mut until = patience.map(|patience| Instant::now() + patience);
+        loop {
+            let event = match until {
+                Some(until) => match tokio::time::timeout_at(until, from_network.recv()).await {
+                    Ok(event) => event,
+                    Err(_) => return false,
+                },
+                None => from_network.recv().await,
+            };
+            let Some(event) = event else { return true };
+            // Who refuses us may still seem connected for a moment.
+            if !matches!(
+                event,
+                NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Unanswered { .. }
+            ) {
+                until = None;
+            }
             match event {
                 NetworkEvent::Connected(peer) => {
                     health.send_modify(|health| health.peers += 1);
                     if events.send(Event::Connected(peer)).await.is_err() {
-                        return;
+                        return true;
                     }
                 }
-                NetworkEvent::Disconnected(_) => {
+                NetworkEvent::Disconnected(peer) => {
                     health.send_modify(|health| health.peers = health.peers.saturating_sub(1));
+                    if events.send(Event::Disconnected(peer)).await.is_err() {
+                        return true;
+                    }
                 }
                 // Votes and certificates must not queue behind signature checks of transactions.
                 NetworkEvent::Message { from, message } if !matches!(message, Message::Proposal { .. }) => {
                     if events.send(Event::Message { from, message }).await.is_err() {
-                        return;
+                        return true;
                     }
                 }
                 NetworkEvent::Cosignatures { cosignatures, .. } => {
                     if events.send(Event::Cosignatures(cosignatures)).await.is_err() {
-                        return;
+                        return true;
                     }
                 }
                 heavy => {
-                    let Ok(permit) = Arc::clone(&busy).acquire_owned().await else { return };
+                    let Ok(permit) = Arc::clone(&busy).acquire_owned().await else { return true };
                     let (intake, store, events) = (intake.clone(), Arc::clone(store), events.clone());
                     tokio::task::spawn_blocking(move || {
                         if let Some(event) = weigh(&intake, &store, heavy) {
@@ -262,8 +315,10 @@ mod tests {
             store: Arc::new(Store::open(directory.path(), &CHAIN).unwrap()),
             events,
             health,
+            patience: KEY_PATIENCE,
         };
-        tokio::spawn(links.run(from_network, ordered, opened));
+        let first = Order { epoch: Epoch(0), members: ours(old), keypairs: vec![keypair(old)] };
+        tokio::spawn(links.run(first, from_network, ordered, opened));
         // The peer admits both keys, as whoever knows the new set and the one before.
         let theirs = vec![member(0, new, &address), member(1, peer, &[]), member(2, old, &address)];
         let (_theirs, mut heard) = Network::start(config(), keypair(peer), theirs).await.unwrap();
@@ -271,9 +326,10 @@ mod tests {
         assert_eq!(healthy.borrow().peers, 1);
 
         drop(line);
-        let order = Order { epoch: Epoch(1), members: ours(new), keypair: keypair(new) };
+        let order = Order { epoch: Epoch(1), members: ours(new), keypairs: vec![keypair(new)] };
         orders.send_replace(Some(order));
         let (epoch, line) = networks.recv().await.unwrap();
+        let line = line.unwrap();
         assert_eq!((epoch, line.listening()), (Epoch(1), address.as_slice()));
         assert_eq!(connected(&mut happened).await, 1);
         line.broadcast(Message::StatusRequest);
@@ -286,5 +342,49 @@ mod tests {
         };
         let got = tokio::time::timeout(PATIENCE, find).await.expect("a message in time");
         assert_eq!(got, (0, Message::StatusRequest));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_node_that_nobody_knows_by_its_first_key_tries_the_next_until_a_peer_answers() {
+        let (stranger, known, peer) = (1, 2, 9);
+        let theirs = vec![member(0, peer, &[]), member(1, known, &[])];
+        let (them, _heard) = Network::start(config(), keypair(peer), theirs).await.unwrap();
+        let ours = vec![member(0, peer, them.listening())];
+        let (line, from_network) = Network::start(config(), keypair(stranger), ours.clone()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let (events, mut happened) = mpsc::channel(64);
+        let (health, _) = watch::channel(Health::default());
+        let (_orders, ordered) = watch::channel(None);
+        let (opened, mut networks) = mpsc::channel(1);
+        let links = Links {
+            config: settled(&config(), line.listening()),
+            intake: Intake::new(CHAIN),
+            store: Arc::new(Store::open(directory.path(), &CHAIN).unwrap()),
+            events,
+            health,
+            patience: [Duration::from_secs(1), PATIENCE],
+        };
+        let keypairs = vec![keypair(stranger), keypair(known)];
+        let order = Order { epoch: Epoch(4), members: ours, keypairs };
+        tokio::spawn(links.run(order, from_network, ordered, opened));
+        let (epoch, none) = networks.recv().await.unwrap();
+        assert!(epoch == Epoch(4) && none.is_none(), "the line is asked for first, for it holds the port");
+        drop(line);
+        let (_, line) = networks.recv().await.unwrap();
+        let line = line.unwrap();
+        let answer = async {
+            loop {
+                if line.connected() == [0] && them.connected() == [1] {
+                    them.broadcast(Message::StatusRequest);
+                }
+                let soon = Duration::from_millis(100);
+                if let Ok(Some(Event::Message { from, .. })) =
+                    tokio::time::timeout(soon, happened.recv()).await
+                {
+                    return from;
+                }
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, answer).await.expect("an answer in time"), 0);
     }
 }

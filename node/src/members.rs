@@ -1,34 +1,53 @@
-//! Who may connect, and under which number: seats, those whose seat or peer key ended with the last
+//! Who may connect, and under which number: seats, those whose seat or peer key ended with an earlier
 //! epoch, and whom the configuration admits.
 //!
 //! Numbers below n are the seats of the set. From n on come guests, who are sent everything that is
-//! sent to all and may ask for it again, but whose votes are nobody's.
+//! sent to all and may ask for it again, but whose votes are nobody's. A former validator stays a
+//! guest, because one that slept over the end of its seat can learn of it only from the others.
 //!
-//! Invariant: no peer key stands twice.
+//! Invariant: no peer key stands twice, and at most [`FORMER_MAX`] stand there for what they once were.
 
 use std::collections::BTreeSet;
 
+use ledger::block::Epoch;
 use ledger::certificate::{Validator, ValidatorSet};
+use ledger::checkpoint::Trust;
 use ledger::signature::PublicKey;
 use libp2p::Multiaddr;
 
 use crate::config::Addresses;
 use crate::network::Member;
 
-/// The members of the network in an epoch, in order of number.
-pub fn members(addresses: &Addresses, set: &ValidatorSet, before: Option<&ValidatorSet>) -> Vec<Member> {
+/// Former peer keys that are admitted, those of the latest epochs first: decades of a committee that
+/// changes a few seats a year, and connections that a node can bear if all come at once.
+pub const FORMER_MAX: usize = 256;
+
+/// The sets of the epochs before this one, the latest first.
+pub fn earlier(trust: &Trust, epoch: Epoch) -> impl Iterator<Item = &ValidatorSet> {
+    trust.terms().iter().rev().map(|term| term.validators()).filter(move |set| set.epoch < epoch)
+}
+
+/// The members of the network in an epoch, in order of number. `earlier` are the sets before it, the
+/// latest first.
+pub fn members<'a>(
+    addresses: &Addresses,
+    set: &ValidatorSet,
+    earlier: impl IntoIterator<Item = &'a ValidatorSet>,
+) -> Vec<Member> {
     let of_seat = |validator: &Validator| {
         let named = addresses.validators.get(validator.name.as_str());
         // One that joined since the file was written stands there by its key.
         let admitted = addresses.others.get(&validator.peer_key);
         (validator.peer_key, named.or(admitted).cloned().unwrap_or_default())
     };
-    let seats = set.validators.iter().map(of_seat);
-    let former = before.into_iter().flat_map(|before| &before.validators).map(of_seat);
-    let others = addresses.others.iter().map(|(key, addresses)| (*key, addresses.clone()));
     let mut known: BTreeSet<PublicKey> = BTreeSet::new();
-    let all: Vec<(PublicKey, Vec<Multiaddr>)> =
-        seats.chain(former).chain(others).filter(|(key, _)| known.insert(*key)).collect();
+    let mut all: Vec<(PublicKey, Vec<Multiaddr>)> =
+        set.validators.iter().map(of_seat).filter(|(key, _)| known.insert(*key)).collect();
+    let former = earlier.into_iter().flat_map(|before| &before.validators).map(of_seat);
+    all.extend(former.filter(|(key, _)| known.insert(*key)).take(FORMER_MAX));
+    // One that the configuration admits is not among the former that may be too many.
+    let others = addresses.others.iter().map(|(key, addresses)| (*key, addresses.clone()));
+    all.extend(others.filter(|(key, _)| all.iter().all(|(admitted, _)| admitted != key)).collect::<Vec<_>>());
     (0..=u16::MAX).zip(all).map(|(index, (key, addresses))| Member { index, key, addresses }).collect()
 }
 
@@ -52,6 +71,44 @@ mod tests {
 
     fn address(port: u16) -> Vec<Multiaddr> {
         vec![format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()]
+    }
+
+    #[test]
+    fn a_validator_of_any_earlier_epoch_is_a_guest_until_too_many_came_after_it() {
+        let set = |epoch: u64, peers: [u8; 4]| ValidatorSet {
+            epoch: Epoch(epoch),
+            validators: (0..).zip(peers).map(|(number, peer)| validator(number, peer)).collect(),
+        };
+        let sets =
+            [set(3, [0, 1, 2, 33]), set(2, [0, 1, 2, 23]), set(1, [0, 1, 2, 3]), set(0, [90, 1, 2, 3])];
+        let keys = |members: Vec<Member>| members.iter().map(|m| m.key.0[0]).collect::<Vec<_>>();
+        let admitted = members(&Addresses::default(), &sets[0], &sets[1..]);
+        assert_eq!(keys(admitted), [0, 1, 2, 33, 23, 3, 90]);
+
+        let many: Vec<ValidatorSet> = (0..=u8::MAX)
+            .map(|epoch| ValidatorSet {
+                epoch: Epoch(u64::from(epoch)),
+                validators: (0..2)
+                    .map(|half| Validator {
+                        peer_key: PublicKey([half, epoch].repeat(16).try_into().unwrap()),
+                        ..validator(0, 0)
+                    })
+                    .collect(),
+            })
+            .collect();
+        let others = [(PublicKey([0; 32]), address(9))].into();
+        let addresses = Addresses { others, ..Addresses::default() };
+        let (now, before) = many.split_last().unwrap();
+        let admitted = members(&addresses, now, before.iter().rev());
+        assert_eq!(admitted.len(), 2 + FORMER_MAX + 1);
+        assert_eq!(
+            admitted.last().unwrap().addresses,
+            address(9),
+            "the configuration admits it all the same"
+        );
+        let oldest = &many[many.len() - 1 - FORMER_MAX / 2].validators[1].peer_key;
+        assert!(admitted.iter().any(|member| member.key == *oldest));
+        assert!(admitted.iter().all(|member| member.key != many[1].validators[1].peer_key));
     }
 
     #[test]

@@ -34,8 +34,8 @@ use crate::handle::{
 use crate::intake::Intake;
 use crate::keeper::Keeper;
 use crate::keyring::Keyring;
-use crate::links::{Links, Order};
-use crate::members::members;
+use crate::links::{KEY_PATIENCE, Links, Order};
+use crate::members::{earlier, members};
 use crate::network::{Member, NetworkConfig, NetworkEvents, NetworkHandle};
 use crate::pool::{POOL_TRANSACTIONS_MAX, PoolFull};
 use crate::report;
@@ -148,15 +148,21 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
         submitted,
         events.clone(),
     ));
+    let sets = SetsInForce::new(validator.0.trust());
+    let first = Order {
+        epoch: sets.now.epoch,
+        members: parts.members.clone(),
+        keypairs: keyring.peer_keypairs(&sets.now, earlier(validator.0.trust(), sets.now.epoch)),
+    };
     let links = Links {
         config: parts.network_config,
         intake: intake.clone(),
         store: Arc::clone(&store),
         events,
         health: health.clone(),
+        patience: KEY_PATIENCE,
     };
-    tokio::spawn(links.run(parts.from_network, ordered, opened));
-    let sets = SetsInForce::new(validator.0.trust());
+    tokio::spawn(links.run(first, parts.from_network, ordered, opened));
     let node = Loop {
         identity: Arc::clone(&identity),
         store: Arc::clone(&store),
@@ -320,7 +326,7 @@ impl Loop {
         first: Vec<Action>,
         mut events: mpsc::Receiver<Event>,
         mut queries: mpsc::Receiver<Query>,
-        mut networks: mpsc::Receiver<(Epoch, NetworkHandle)>,
+        mut networks: mpsc::Receiver<(Epoch, Option<NetworkHandle>)>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), RunError> {
         let mut batch = self.store.batch();
@@ -349,7 +355,7 @@ impl Loop {
                     }
                     Some((epoch, network)) = networks.recv() => {
                         // One of an epoch that is over meanwhile is let go of, and the next follows.
-                        self.network = Some(network).filter(|_| epoch == self.sets.now.epoch);
+                        self.network = network.filter(|_| epoch == self.sets.now.epoch);
                     }
                     Some(query) = queries.recv() => {
                         query(&self.validator);
@@ -435,19 +441,23 @@ impl Loop {
 
     /// Moves to the members of the epoch, unless they and our own peer key are those of the last.
     fn begin_epoch(&mut self, before: ValidatorSet, set: ValidatorSet) {
-        let known = self.keyring.for_network(&self.sets.now, self.sets.before.as_ref()).peer_key();
+        let trust = Arc::clone(self.validator.trust());
+        let name = |keyring: &Keyring, set: &ValidatorSet| {
+            keyring.for_network(set, earlier(&trust, set.epoch)).peer_key()
+        };
+        let known = name(&self.keyring, &self.sets.now);
         self.sets = SetsInForce { now: set, before: Some(before) };
-        let (set, before) = (&self.sets.now, self.sets.before.as_ref());
-        let keys = self.keyring.for_network(set, before);
-        let members = members(&self.addresses, set, before);
-        let same = members == self.members && keys.peer_key() == known;
+        let set = &self.sets.now;
+        let members = members(&self.addresses, set, earlier(&trust, set.epoch));
+        let same = members == self.members && name(&self.keyring, set) == known;
         if same && self.network.is_some() {
             return;
         }
         self.members.clone_from(&members);
         // The old network ends with the last handle to it.
         self.network = None;
-        let order = Order { epoch: set.epoch, members, keypair: keys.peer_keypair() };
+        let keypairs = self.keyring.peer_keypairs(set, earlier(&trust, set.epoch));
+        let order = Order { epoch: set.epoch, members, keypairs };
         self.orders.send_replace(Some(order));
     }
 

@@ -17,7 +17,7 @@ use crate::handle::Identity;
 use crate::keeper::Keeper;
 use crate::keyring::{Keyring, KeyringError};
 use crate::links;
-use crate::members::members;
+use crate::members::{earlier, members};
 use crate::network::{Network, NetworkConfig, NetworkError};
 use crate::recover::{RecoverError, recover};
 use crate::rpc;
@@ -139,7 +139,6 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     }
     recovered.halted = halted.is_some();
     let set = recovered.ledger.validators().clone();
-    let before = recovered.trust.terms().iter().rev().nth(1).map(|term| term.validators().clone());
     tracing::info!(
         height = %recovered.ledger.head().height, epoch = %set.epoch, seat = ?keyring.seat(&set).map(|(seat, _)| seat),
         "books replayed"
@@ -159,9 +158,10 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     };
     let validator = Validator::new(settings, keyring.vote_keys(), recovered, run::now());
 
-    let members = members(&addresses, &set, before.as_ref());
+    let known = Arc::clone(validator.0.trust());
+    let members = members(&addresses, &set, earlier(&known, set.epoch));
     let network = NetworkConfig { chain: *trust.chain(), listen: config.network.listen.clone() };
-    let keypair = keyring.for_network(&set, before.as_ref()).peer_keypair();
+    let keypair = keyring.for_network(&set, earlier(&known, set.epoch)).peer_keypair();
     let (line, from_network) = Network::start(network.clone(), keypair, members.clone()).await?;
     let network_config = links::settled(&network, line.listening());
 
