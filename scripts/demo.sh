@@ -101,8 +101,8 @@ if [ ${#accepted[@]} = 0 ]; then
   exit 1
 fi
 
-step "Who is named in them: registered by governance, with keys for five hands at each buyer"
-governance=net/keys/governance.key
+step "Who is named in them: registered by the registrar, with keys for five hands at each buyer"
+registrar=net/keys/registrar.key
 mkdir keys receipts orders
 buyers=()
 while IFS=$'\t' read -r number role kind name; do
@@ -110,7 +110,7 @@ while IFS=$'\t' read -r number role kind name; do
   if [ "$role" = buyer ]; then kind=municipality buyers+=("$number"); fi
   if ! hovedbok entity "$number" > /dev/null 2>&1; then
     hovedbok --brief register entity "$number" --name "$name" --kind "$kind" --books 2026-01 \
-      --key "$governance" --receipts receipts | indented
+      --key "$registrar" --receipts receipts | indented
   fi
 done < <(hovedbok parties "${accepted[@]}")
 for buyer in "${buyers[@]}"; do
@@ -120,7 +120,7 @@ for buyer in "${buyers[@]}"; do
     holder=$((holder + 1))
     hovedbok keygen "keys/$buyer-${role%,*}.key" > /dev/null
     hovedbok --brief register key "keys/$buyer-${role%,*}.key" --entity "$buyer" --holder "$holder" --role "$role" \
-      --from "$day" --key "$governance" > /dev/null
+      --from "$day" --key "$registrar" > /dev/null
   done
   hovedbok entity "$buyer" | head -n 1 | indented
 done

@@ -109,8 +109,8 @@ pub fn lay_out(folder: &Path, size: impl Into<Size>, rpc_base_port: u16) -> Resu
     let make = |path: &Path| fs::create_dir_all(path).map_err(io_error(path.display().to_string()));
     make(&folder.join("keys"))?;
     let operators = operators(count);
-    // Who registers entities and keys; no validator's governance key.
-    let registrar = folder.join("keys/governance.key");
+    // Who registers entities and keys; the validators' governance keys lie with their nodes.
+    let registrar = folder.join("keys/registrar.key");
     let mut plan = Plan {
         name: "hovedbok.example".into(),
         time_ms: run::now().0,

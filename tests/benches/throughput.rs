@@ -170,9 +170,9 @@ impl Stack {
         localnet::lay_out(place.path(), VALIDATORS, 0).expect("a network is laid out");
         let bytes = std::fs::read(place.path().join("genesis.bin")).expect("genesis is written");
         let genesis = Genesis::decode(&bytes).expect("genesis reads");
-        let governance = payments::read_key(&place.path().join("keys/governance.key")).expect("a key");
+        let registrar = payments::read_key(&place.path().join("keys/registrar.key")).expect("a key");
         let chain = genesis.hash();
-        let cast = Cast::new(load, &chain, &governance);
+        let cast = Cast::new(load, &chain, &registrar);
         let mut ledger = Ledger::new(&genesis).expect("a chain begins");
         let parts = cast.registrations.iter().flat_map(|part| part.chunks(1000));
         let registered: Vec<Vec<SignedTransaction>> = parts.map(<[_]>::to_vec).collect();
@@ -409,8 +409,8 @@ struct Stage {
 
 fn network(load: &Load, limit: f64) {
     let cluster = Cluster::start_in(VALIDATORS, folder());
-    let governance = payments::read_key(&cluster.folder().join("keys/governance.key")).expect("a key");
-    let cast = Cast::new(load, &cluster.chain, &governance);
+    let registrar = payments::read_key(&cluster.registrar()).expect("a key");
+    let cast = Cast::new(load, &cluster.chain, &registrar);
     let mut line = Line::new(cluster.rpc[0], Duration::from_secs(60));
     for part in &cast.registrations {
         for piece in part.chunks(500) {

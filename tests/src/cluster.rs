@@ -105,6 +105,11 @@ impl Cluster {
         self.folder.path()
     }
 
+    /// The key that registers entities and keys.
+    pub fn registrar(&self) -> PathBuf {
+        self.folder().join("keys/registrar.key")
+    }
+
     /// The port that a validator's peers reach it on.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod disk;
 pub mod hostile;
 pub mod netns;
+pub mod opening;
 pub mod ordeal;
 pub mod payments;
 pub mod random;

@@ -174,7 +174,7 @@ impl Site {
         });
         let genesis = fs::read(cluster.folder().join("genesis.bin")).expect("genesis");
         let genesis = Genesis::decode(&genesis).expect("genesis reads");
-        let registrar = payments::read_key(&cluster.folder().join("keys/governance.key")).expect("a key");
+        let registrar = payments::read_key(&cluster.registrar()).expect("a key");
         let bank = Bank::open(&cluster.rpc, &genesis, &registrar, TOWNS, seed);
         let wrong_clock = cluster.folder().join("clock");
         Self { cluster, wires, bank, wrong_clock, full_disk: None }

@@ -12,18 +12,17 @@ use std::time::{Duration, Instant};
 use ed25519_dalek::SigningKey;
 use ledger::amount::Amount;
 use ledger::checkpoint::Trust;
-use ledger::entity::OrgNumber;
 use ledger::genesis::Genesis;
 use ledger::receipt::Receipt;
 use ledger::time::{Date, Period};
 use ledger::transaction::{Document, Operation, Role, SignedTransaction};
 use tests::cluster::{Answer, Cluster, Line, read_answer, results};
-use tests::payments::{self, Dice, Town};
+use tests::opening::Opening;
+use tests::payments::{self, Dice};
 
 /// One network at a time: their timers are real, and the machine may be small.
 static TURN: Mutex<()> = Mutex::new(());
 
-const REGISTRAR: u32 = 986_252_932;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -33,30 +32,13 @@ fn turn() -> MutexGuard<'static, ()> {
 /// A network in which one town may pay one supplier.
 struct Site {
     cluster: Cluster,
-    town: Town,
-    seller: OrgNumber,
-    today: Date,
+    opening: Opening,
 }
 
 impl Site {
     fn start() -> Self {
         let cluster = Cluster::start(4);
-        let today = node::run::now().date();
-        let from = today.period().previous();
-        let mut numbers = payments::spare_numbers(0);
-        let town = Town::new(numbers.next().unwrap(), from, &mut Dice::seeded(1));
-        let seller = numbers.next().unwrap();
-        let registrar = payments::read_key(&cluster.folder().join("keys/governance.key")).unwrap();
-        let entities = [town.entity(), payments::supplier(seller, "Skolemat AS", from)];
-        let registrar = (OrgNumber::new(REGISTRAR).unwrap(), &registrar);
-        let site = Self { town, seller, today, cluster };
-        for part in payments::registrations(&site.cluster.chain, registrar, entities, site.town.keys()) {
-            let answer = site.line(0).post("/v1/transactions", &payments::batch_body(&part)).unwrap();
-            for result in results(&answer).unwrap() {
-                assert_eq!(result.status, "posted", "{result:?}");
-            }
-        }
-        site
+        Self { opening: Opening::of(&cluster), cluster }
     }
 
     fn line(&self, index: usize) -> Line {
@@ -68,15 +50,15 @@ impl Site {
     }
 
     fn bill_of(&self, number: &str, net: i64) -> Document {
-        payments::document(self.town.number, self.seller, number, self.today, Amount(net), 1)
+        self.opening.bill(number, net)
     }
 
     fn step(&self, document: &Document, step: Role) -> SignedTransaction {
-        self.town.step(&self.cluster.chain, document, step)
+        self.opening.town.step(&self.cluster.chain, document, step)
     }
 
     fn signed(&self, number: u8, operation: Operation, key: &SigningKey) -> SignedTransaction {
-        payments::signed(&self.cluster.chain, self.town.number, [number; 16], operation, &[key])
+        payments::signed(&self.cluster.chain, self.opening.town.number, [number; 16], operation, &[key])
     }
 
     fn submit(&self, index: usize, signed: &SignedTransaction) -> Answer {
@@ -106,7 +88,8 @@ impl Site {
     }
 
     fn vouchers(&self) -> u64 {
-        let path = format!("/v1/entities/{}/journal?year={}", self.town.number, self.today.year());
+        let path =
+            format!("/v1/entities/{}/journal?year={}", self.opening.town.number, self.opening.today.year());
         let answer = self.line(1).get(&path).unwrap();
         if answer.status == 404 { 1 } else { answer.json()["next_number"].as_u64().unwrap() }
     }
@@ -169,7 +152,8 @@ struct Told {
 fn validators_die_in_turn_under_load_and_no_acknowledged_transaction_is_lost() {
     let _turn = turn();
     let mut site = Site::start();
-    let (town, seller, today, chain) = (site.town.clone(), site.seller, site.today, site.cluster.chain);
+    let (town, seller, today, chain) =
+        (site.opening.town.clone(), site.opening.seller, site.opening.today, site.cluster.chain);
     let told = Mutex::new(Told::default());
     let answered: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(0)).collect();
     let stop = AtomicBool::new(false);
@@ -454,15 +438,16 @@ fn l6_l7_l9_a_wrong_submission_is_refused_by_rule_and_a_repeated_one_answered_as
     // The same id with other content (L6).
     let other = site.bill_of("8842", 1_00);
     let number = first.transaction.id.number;
-    let submitter = site.town.key(Role::Submit);
+    let submitter = site.opening.town.key(Role::Submit);
     let content = Operation::RegisterDocument(other.clone());
-    let twice = payments::signed(&site.cluster.chain, site.town.number, number, content, &[submitter]);
+    let twice =
+        payments::signed(&site.cluster.chain, site.opening.town.number, number, content, &[submitter]);
     site.refused(&twice, 409, "L6");
     // The same invoice under another id (L6).
     site.refused(&site.signed(1, Operation::RegisterDocument(bill.clone()), submitter), 409, "L6");
     // A key of another duty, and a key that nobody knows (L7).
     let register = || Operation::RegisterDocument(other.clone());
-    site.refused(&site.signed(2, register(), site.town.key(Role::Attest)), 422, "L7");
+    site.refused(&site.signed(2, register(), site.opening.town.key(Role::Attest)), 422, "L7");
     let stranger = SigningKey::from_bytes(&[77; 32]);
     site.refused(&site.signed(3, register(), &stranger), 422, "L7");
     // A signature that does not hold (L0).
@@ -471,25 +456,30 @@ fn l6_l7_l9_a_wrong_submission_is_refused_by_rule_and_a_repeated_one_answered_as
     site.refused(&forged, 422, "L0");
     // One person attests and approves, with two keys (L7). Person 3 attests.
     let second_key = SigningKey::from_bytes(&[78; 32]);
-    let grant = site.town.grant(&second_key, 3, &[Role::Attest, Role::Approve]);
-    site.post(&site.signed(5, Operation::GrantKey(grant), &site.town.admin));
+    let grant = site.opening.town.grant(&second_key, 3, &[Role::Attest, Role::Approve]);
+    site.post(&site.signed(5, Operation::GrantKey(grant), &site.opening.town.admin));
     site.post(&site.step(&bill, Role::Attest));
     let approve = || Operation::Approve { document: bill.id.clone() };
     site.refused(&site.signed(6, approve(), &second_key), 422, "L7");
-    site.refused(&site.signed(7, approve(), site.town.key(Role::Attest)), 422, "L7");
+    site.refused(&site.signed(7, approve(), site.opening.town.key(Role::Attest)), 422, "L7");
     // A key that was revoked (L7).
-    site.post(&site.signed(8, Operation::RevokeKey { key: payments::public(&second_key) }, &site.town.admin));
+    site.post(&site.signed(
+        8,
+        Operation::RevokeKey { key: payments::public(&second_key) },
+        &site.opening.town.admin,
+    ));
     site.post(&site.step(&other, Role::Submit));
     let attest = Operation::Attest { document: other.id.clone() };
     site.refused(&site.signed(9, attest, &second_key), 422, "L7");
     // A step before its turn (L18), and an order of another amount (L18).
     site.refused(&site.step(&bill, Role::Order), 422, "L18");
     // A closed period (L9).
-    let period: Period = site.today.period().previous();
-    let close = Operation::ClosePeriod { entity: site.town.number, period };
-    site.post(&site.signed(10, close, &site.town.admin));
+    let period: Period = site.opening.today.period().previous();
+    let close = Operation::ClosePeriod { entity: site.opening.town.number, period };
+    site.post(&site.signed(10, close, &site.opening.town.admin));
     let day = Date::new(period.number() * 100 + 15).unwrap();
-    let late = payments::document(site.town.number, site.seller, "8843", day, Amount(1_00), 1);
+    let late =
+        payments::document(site.opening.town.number, site.opening.seller, "8843", day, Amount(1_00), 1);
     site.refused(&site.step(&late, Role::Submit), 422, "L9");
     // Only the second invoice was booked meanwhile.
     assert_eq!(site.vouchers(), vouchers + 1);
