@@ -176,7 +176,7 @@ fn the_set_before_hands_over_with_a_quorum_of_its_own_and_nobody_else_does() {
 }
 
 #[test]
-fn closing_blocks_that_changed_the_books_carry_no_finality() {
+fn c19_closing_blocks_that_changed_the_books_carry_no_finality() {
     let history = sample();
     let old = history.genesis_trust().validators().clone();
     let mut handoff = history.handoffs[0].clone();
@@ -262,7 +262,7 @@ fn a_change_and_a_recovery_of_one_epoch_are_evidence_and_change_nothing() {
 }
 
 #[test]
-fn old_keys_sign_nothing_beyond_the_end_of_their_epoch_and_new_ones_nothing_before() {
+fn c23_old_keys_sign_nothing_beyond_the_end_of_their_epoch_and_new_ones_nothing_before() {
     let mut history = History::of(4);
     for step in [
         Step::Blocks(1),

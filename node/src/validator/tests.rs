@@ -59,7 +59,7 @@ fn a_follower_posts_what_the_validators_finalize_and_spreads_what_it_is_given() 
 }
 
 #[test]
-fn a_follower_that_was_away_is_answered_as_a_guest_and_catches_up() {
+fn c22_a_follower_that_was_away_is_answered_as_a_guest_and_catches_up() {
     let mut world = World::new(4, 1);
     world.sleep(4);
     for _ in 0..20 {
@@ -74,7 +74,7 @@ fn a_follower_that_was_away_is_answered_as_a_guest_and_catches_up() {
 }
 
 #[test]
-fn a_validator_asleep_during_two_changes_comes_back_by_height_and_votes_in_the_third_epoch() {
+fn c21_a_validator_asleep_during_two_changes_comes_back_by_height_and_votes_in_the_third_epoch() {
     let mut world = World::new(4, 2);
     let work = world.work();
     world.post(0, work);
@@ -106,7 +106,7 @@ fn a_validator_asleep_during_two_changes_comes_back_by_height_and_votes_in_the_t
 }
 
 #[test]
-fn every_seat_changes_every_key_at_once_and_nobody_misses_a_block() {
+fn c20_every_seat_changes_every_key_at_once_and_nobody_misses_a_block() {
     let mut world = World::new(4, 0);
     let work = world.work();
     world.post(0, work);
@@ -134,7 +134,7 @@ fn every_seat_changes_every_key_at_once_and_nobody_misses_a_block() {
 }
 
 #[test]
-fn a_block_that_ends_its_epoch_gets_its_finality_from_closing_blocks_that_are_never_posted() {
+fn c18_c19_a_block_that_ends_its_epoch_gets_its_finality_from_closing_blocks_that_are_never_posted() {
     let mut world = World::new(4, 1);
     let work = world.work();
     world.post(0, work);
@@ -168,7 +168,7 @@ fn a_block_that_ends_its_epoch_gets_its_finality_from_closing_blocks_that_are_ne
 }
 
 #[test]
-fn a_restart_of_all_in_the_middle_of_an_epoch_goes_on_in_it() {
+fn c20_a_restart_of_all_in_the_middle_of_an_epoch_goes_on_in_it() {
     let mut world = World::new(4, 1);
     let join = world.change(0, &[], &[(4, seed(4))], &seeds(0..4));
     world.post(0, join);
@@ -220,7 +220,7 @@ fn who_votes_twice_is_reported_by_those_who_saw_it_and_stands_in_the_books() {
 }
 
 #[test]
-fn one_who_says_that_a_later_epoch_is_there_when_it_is_not_costs_a_round_of_questions() {
+fn c21_one_who_says_that_a_later_epoch_is_there_when_it_is_not_costs_a_round_of_questions() {
     let mut world = World::new(4, 1);
     let work = world.work();
     world.post(0, work);
@@ -238,7 +238,7 @@ fn one_who_says_that_a_later_epoch_is_there_when_it_is_not_costs_a_round_of_ques
 }
 
 #[test]
-fn a_recovery_block_is_believed_because_our_own_books_make_the_same() {
+fn c24_a_recovery_block_is_believed_because_our_own_books_make_the_same() {
     let mut world = World::new(4, 2);
     let work = world.work();
     world.post(0, work);

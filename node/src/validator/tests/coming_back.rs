@@ -51,7 +51,7 @@ fn votes_of(world: &World, node: usize) -> Vec<Vote> {
 }
 
 #[test]
-fn r12_a_validator_on_a_new_disk_follows_asks_and_votes_again_two_views_beyond_what_others_prove() {
+fn c25_r12_a_validator_on_a_new_disk_follows_asks_and_votes_again_two_views_beyond_what_others_prove() {
     let mut world = World::new(4, 0);
     grow(&mut world, 0, 6);
     let before = votes_of(&world, 3);
