@@ -35,7 +35,7 @@
 //! | C12 | **Rest**: timers run only while work waits, a certified block is not final, the heartbeat is due, or somebody acted in this view or the next. |
 //! | C13 | **Retry**: when nothing moves, own votes, status (entry certificate, newest finalization) and our proposal are sent again, less and less often. Who hears that a peer is behind sends its own status. |
 //! | C14 | **Repair**: missing certificates are asked of everybody by view, missing blocks fetched by hash, long stretches by height; asked again until they come, never of one peer alone. |
-//! | C15 | **Leader skip**: a leader silent for many views in which a quorum was heard, or to whom the link is down, is not waited for. |
+//! | C15 | **Leader skip**: a leader waited for in vain and not heard since, silent for many views in which a quorum was heard, or to whom the link is down, is not waited for. |
 //! | C16 | **Bounds**: single votes are kept for a window of views and up to the next one, certificates for the window below the last final view and everything above. |
 //! | C17 | **Restart**: views and own votes as logged; open own votes are cast again, a logged proposal is proposed again and never built anew. |
 //!

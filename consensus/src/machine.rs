@@ -187,6 +187,8 @@ pub struct Consensus {
     /// Views entered since the start; what `heard` counts in.
     pub(crate) lived: u64,
     pub(crate) heard: Vec<u64>,
+    /// Leaders that we waited for in vain, and of whom we heard nothing since.
+    pub(crate) mute: BTreeSet<u16>,
     /// Validators to whom the link is down.
     pub(crate) cut: BTreeSet<u16>,
     /// When each peer last got our status; no more peers than the shell gives numbers to.
@@ -238,6 +240,7 @@ impl Consensus {
             build_at: None,
             lived: 0,
             heard: vec![0; seats],
+            mute: BTreeSet::new(),
             cut: BTreeSet::new(),
             told: BTreeMap::new(),
             wake_at: None,
@@ -447,6 +450,7 @@ impl Consensus {
             && let Some(heard) = self.heard.get_mut(usize::from(vote.signer))
         {
             *heard = self.lived;
+            self.mute.remove(&vote.signer);
         }
         let state = self.views.entry(view).or_default();
         if self.me == Some(vote.signer) {

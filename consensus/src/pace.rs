@@ -196,7 +196,8 @@ impl Consensus {
         self.views.entry(view).or_default().proposed = true;
     }
 
-    /// Rule C15: silent for many views in which a quorum was heard, or out of reach while a quorum is not.
+    /// Rule C15: waited for in vain or silent for many views, while a quorum was heard; or out of reach
+    /// while a quorum is not.
     fn inactive(&self, leader: u16) -> bool {
         let reached = usize::from(self.validators).saturating_sub(self.cut.len());
         if self.cut.contains(&leader) && reached >= self.quorum {
@@ -205,7 +206,8 @@ impl Consensus {
         let limit = self.config.leader_skip_views;
         let silent = |heard: &u64| self.lived.saturating_sub(*heard) > limit;
         let heard = self.heard.iter().filter(|heard| !silent(heard)).count();
-        limit > 0 && heard >= self.quorum && self.heard.get(usize::from(leader)).is_some_and(silent)
+        let long = || self.heard.get(usize::from(leader)).is_some_and(silent);
+        limit > 0 && heard >= self.quorum && (self.mute.contains(&leader) || long())
     }
 
     /// Rule C5: give the view up, for any of its reasons.
@@ -226,6 +228,7 @@ impl Consensus {
         if gave_up || invalid || skip || late {
             self.stats.nullifies += 1;
             self.stats.leader_skips += u64::from(skip && !gave_up && !late);
+            self.mute.extend(Some(leader).filter(|_| late && proposal.is_none() && !mine));
             self.cast(nullify);
         }
     }

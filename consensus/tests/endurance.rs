@@ -405,6 +405,30 @@ fn c15_a_leader_not_heard_for_long_is_skipped_at_once() {
 }
 
 #[test]
+fn c15_a_leader_waited_for_in_vain_is_not_waited_for_again_until_it_is_heard() {
+    let config = Config { leader_skip_views: 50, ..CONFIG };
+    let (mut bench, _) = Bench::with(4, config);
+    let first = bench.view_led(1, false);
+    let mute = bench.core.leader(View(first));
+    let led =
+        |bench: &Bench, from: u64| (from..).find(|view| bench.core.leader(View(*view)) == mute).unwrap();
+    bench.go_to(first);
+    bench.feed(Input::Work { waiting: true });
+    assert_eq!(casts(&bench.pass(LEADER_MS)), [nullify(first)]);
+    let again = led(&bench, first + 1);
+    for signer in (1..4).filter(|signer| *signer != mute) {
+        bench.vote(signer, nullify(first));
+    }
+    bench.go_to(again - 1);
+    let effects = bench.go_to(again);
+    assert_eq!(casts(&effects), [nullify(again)], "at once");
+    bench.vote(mute, nullify(again));
+    let third = led(&bench, again + 1);
+    let effects = bench.go_to(third);
+    assert_eq!(casts(&effects), []);
+}
+
+#[test]
 fn c15_a_leader_whose_link_is_down_is_skipped_at_once_and_waited_for_again_when_it_is_up() {
     let config = Config { leader_skip_views: 8, ..CONFIG };
     for (down, up, skipped) in [(1, false, true), (1, true, false), (2, false, false)] {
