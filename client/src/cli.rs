@@ -307,6 +307,13 @@ enum Verify {
         /// The other.
         second: PathBuf,
     },
+    /// The proof that a node left when it stopped for good: check chain, validators and signatures, and
+    /// name the guilty. A block is executed only if it is the first after genesis; for others see
+    /// hovedbok-node replay.
+    Halt {
+        /// halted.proof, as the node wrote it.
+        file: PathBuf,
+    },
 }
 
 /// Governance of the validator set.
@@ -471,6 +478,7 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
         Command::Verify { other: Some(Verify::Fork { first, second }), .. } => {
             return governance::fork(args, first, second);
         }
+        Command::Verify { other: Some(Verify::Halt { file }), .. } => return governance::halt(args, file),
         Command::Verify { files, .. } => return offline::verify(args, files),
         Command::Validators(Validators::Sign { file, keys }) => return governance::sign(args, file, keys),
         Command::Validators(Validators::Submit { files, out: Some(out), .. }) => {

@@ -40,7 +40,7 @@ mod ground;
 mod snapshot;
 mod staged;
 
-pub use divergence::{Change, Changes, Difference};
+pub use divergence::{Change, Changes, Difference, Parting, parting};
 pub use error::{BlockError, RecoveryError};
 use execution::{Done, Execution, put_root};
 use ground::Ground;

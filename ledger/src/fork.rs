@@ -157,7 +157,7 @@ pub fn culprits(
 }
 
 /// The signers of both certificates, if those contradict each other.
-fn both_signed(one: &Certificate, other: &Certificate) -> Vec<Culprit> {
+pub(crate) fn both_signed(one: &Certificate, other: &Certificate) -> Vec<Culprit> {
     let pair = |signer: u16| {
         let (first, second) = (one.vote(signer)?, other.vote(signer)?);
         OffenceKind::of(&first.statement, &second.statement)?;

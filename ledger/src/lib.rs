@@ -26,6 +26,7 @@ pub mod finality;
 pub mod fork;
 pub mod genesis;
 pub mod governance;
+pub mod halt;
 pub mod handoff;
 pub mod note;
 pub mod offence;

@@ -21,7 +21,9 @@
 //! - *Proof of the view*: a certificate of the view before it. A view merely claimed counts as 1.
 //! - *One answer of each seat*, and none of our own. Guests do not count.
 //! - *No answer of one who has lost its own log*: it may be behind where it once was. It keeps silent,
-//!   so that each of several is helped by the others only, and counts against f until then.
+//!   so that each of several is helped by the others only, and counts against f until it has come to a
+//!   view that it votes in again; hearing where that is does not bring it there, and a crash on the way
+//!   takes it back to where its log ends.
 //! - *An answer from an epoch before ours* counts as view 0: if it is a correct validator's, that one never
 //!   signed in ours. One from a later epoch does not count: we are to catch up first and ask again there.
 //!

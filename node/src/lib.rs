@@ -23,6 +23,7 @@ pub mod plan;
 pub mod pool;
 pub mod recover;
 pub mod recovery;
+pub mod replay;
 pub mod report;
 pub mod rpc;
 pub mod run;

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use ledger::block::Height;
+use ledger::books::parting;
 use node::config::Config;
 use node::halt;
 use node::keys::{Keys, write_signing_key};
 use node::localnet::{self, Localnet, Size};
 use node::plan::Plan;
 use node::recovery;
+use node::replay;
 use node::service;
 use node::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,6 +67,29 @@ enum Command {
         #[arg(long)]
         transaction: PathBuf,
     },
+    /// Judges the proof that a node left when it stopped for good, by executing the block in it on the
+    /// books of a data directory. No node may run on that directory; a copy serves.
+    Replay {
+        /// Configuration of the node whose data directory it is (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// The proof, perhaps of another node; halted.proof in the data directory if left out.
+        #[arg(long)]
+        proof: Option<PathBuf>,
+    },
+    /// Lists what executing a final block writes on the books of a data directory. No node may run on
+    /// that directory; a copy serves.
+    Changes {
+        /// Configuration of the node whose data directory it is (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// Height of the block.
+        #[arg(long)]
+        height: u64,
+        /// Another machine's list of the same block, such as halted.changes: name the first difference.
+        #[arg(long)]
+        against: Option<PathBuf>,
+    },
     /// Lays out and runs a network of validators on this machine, each a process of its own.
     Localnet {
         /// Where genesis, keys, configurations and data lie; laid out if nothing is there.
@@ -96,6 +122,8 @@ fn main() -> ExitCode {
         Command::Init { plan, out } => init(&plan, &out),
         Command::Run { config, until_stdin_closes } => run(&config, until_stdin_closes),
         Command::Recover { config, transaction } => recover(&config, &transaction),
+        Command::Replay { config, proof } => judge(&config, proof),
+        Command::Changes { config, height, against } => changes(&config, Height(height), against),
         Command::Localnet { dir, validators, followers, rpc_base_port, init_only } => {
             local(&dir, Size { validators, followers }, rpc_base_port, init_only)
         }
@@ -156,6 +184,36 @@ fn recover(config: &Path, transaction: &Path) -> Result<(), AnyError> {
     if halt::read(&config.data_dir)?.is_some() {
         let file = config.data_dir.join(halt::PROOF_FILE);
         println!("the node stays stopped until you remove {}", file.display());
+    }
+    Ok(())
+}
+
+fn judge(config: &Path, proof: Option<PathBuf>) -> Result<(), AnyError> {
+    let config = Config::load(config)?;
+    let genesis = service::read_genesis(&config.genesis)?;
+    let path = proof.unwrap_or_else(|| config.data_dir.join(halt::PROOF_FILE));
+    let proof =
+        halt::read_file(&path)?.ok_or_else(|| format!("{}: there is no such file", path.display()))?;
+    let store = Arc::new(Store::open(&config.data_dir, &genesis.hash())?);
+    let judgement = replay::judge(&genesis, &store, &proof)?;
+    print!("{}", proof.report(&judgement.finding, judgement.verdict.as_ref()));
+    if let Some(changes) = judgement.changes {
+        println!("\nwhat executing the block writes here:");
+        print!("{changes}");
+    }
+    Ok(())
+}
+
+fn changes(config: &Path, height: Height, against: Option<PathBuf>) -> Result<(), AnyError> {
+    let config = Config::load(config)?;
+    let genesis = service::read_genesis(&config.genesis)?;
+    let theirs = against.map(std::fs::read_to_string).transpose()?;
+    let store = Arc::new(Store::open(&config.data_dir, &genesis.hash())?);
+    let ours = replay::changes(&genesis, &store, height)?.to_string();
+    match theirs.map(|theirs| parting(&ours, &theirs)) {
+        None => print!("{ours}"),
+        Some(None) => println!("both write the same"),
+        Some(Some(parting)) => println!("{parting}"),
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
     let (queries, queried) = mpsc::channel(QUERIES_MAX);
     let (events, happened) = mpsc::channel(EVENTS_MAX);
     let (posted, _) = broadcast::channel(POSTED_MAX);
-    let halted = parts.halted.map(|proof| Arc::from(proof.summary()));
+    let halted = parts.halted.map(|proof| Arc::from(halt::summary(&proof)));
     let (health, healthy) = watch::channel(Health { halted, ..Health::default() });
     let (orders, ordered) = watch::channel(None);
     let (opened, networks) = mpsc::channel(1);
@@ -462,11 +462,17 @@ impl Loop {
     }
 
     fn halt(&mut self, reason: HaltReason, block: Option<Box<Block>>) {
-        let chain = *self.identity.trust.chain();
-        let proof = HaltProof::new(chain, self.sets.now.clone(), reason, block.map(|block| *block));
-        let summary = proof.summary();
+        let judged = block.as_ref().and_then(|block| self.validator.refusal_of(&block.header.hash()));
+        let changes = judged.as_ref().and_then(|(_, changes)| changes.as_ref());
+        let refusal = judged
+            .as_ref()
+            .map(|(error, changes)| halt::refusal(error, changes.as_ref()))
+            .unwrap_or_default();
+        let set = self.sets.now.clone();
+        let proof = halt::proof(self.validator.trust(), set, reason, block.map(|block| *block), refusal);
+        let summary = halt::summary(&proof);
         tracing::error!("{summary}");
-        if let Err(error) = halt::write(&self.data_dir, &proof) {
+        if let Err(error) = halt::write(&self.data_dir, &proof, changes) {
             tracing::error!(%error, "the proof of why this node stopped cannot be kept; do not restart it");
         }
         self.health.send_modify(|health| health.halted = Some(Arc::from(summary)));

@@ -135,7 +135,7 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let keeper = Keeper::open(Arc::clone(&store), &recovered.ledger)?;
     let halted = halt::read(&config.data_dir)?;
     if let Some(proof) = &halted {
-        tracing::error!("{}", proof.summary());
+        tracing::error!("{}", halt::summary(proof));
     }
     recovered.halted = halted.is_some();
     let set = recovered.ledger.validators().clone();

@@ -29,7 +29,7 @@ use crate::amnesia::Memory;
 use crate::keys::{Keys, KeysError};
 use crate::lease::{Lease, LeaseError};
 use crate::store::{Store, StoreError};
-use crate::watermark::{Lost, Term, Watermark, WatermarkError, new_token};
+use crate::watermark::{Directory, Lost, Term, Token, Watermark, WatermarkError, new_token};
 
 /// Views whose facts are held: more than consensus looks back for (64), and a few kilobytes.
 pub const VIEWS_MAX: usize = 256;
@@ -105,6 +105,62 @@ impl Refusal {
     /// Whether the process must end: it is wrong itself, or can remember nothing more.
     pub fn ends_process(&self) -> bool {
         matches!(self, Self::Contradiction { .. } | Self::Watermark(_))
+    }
+}
+
+/// The votes in a data directory, as far as a signer looks at them and is bound to them.
+pub trait VoteLog {
+    /// What the directory says of itself to the signer with this vote key.
+    ///
+    /// # Errors
+    /// A failed or inconsistent read.
+    fn directory(&self, key: &PublicKey) -> Result<Directory, StoreError>;
+    /// Whether a vote of this view is kept.
+    fn holds(&self, term: Term) -> bool;
+    /// The newest view that a vote is kept of.
+    ///
+    /// # Errors
+    /// A failed or inconsistent read.
+    fn last_vote(&self) -> Result<Term, StoreError>;
+    /// Votes of this view and later ones.
+    ///
+    /// # Errors
+    /// A failed or inconsistent read.
+    fn votes_from(&self, term: Term) -> Result<Vec<(Epoch, Statement)>, StoreError>;
+    /// The steps made durable.
+    fn steps(&self) -> u64;
+    /// Makes the token of a start durable for this key, with the one that it replaces.
+    ///
+    /// # Errors
+    /// A failed write.
+    fn keep_token(&mut self, key: &PublicKey, token: &Token, replaced: &Token) -> Result<(), StoreError>;
+}
+
+impl VoteLog for Arc<Store> {
+    fn directory(&self, key: &PublicKey) -> Result<Directory, StoreError> {
+        Store::directory(self, key)
+    }
+
+    fn holds(&self, term: Term) -> bool {
+        self.has_vote_in(term).unwrap_or(false)
+    }
+
+    fn last_vote(&self) -> Result<Term, StoreError> {
+        Store::last_vote(self)
+    }
+
+    fn votes_from(&self, (epoch, view): Term) -> Result<Vec<(Epoch, Statement)>, StoreError> {
+        self.votes(epoch, view)
+    }
+
+    fn steps(&self) -> u64 {
+        Store::steps(self)
+    }
+
+    fn keep_token(&mut self, key: &PublicKey, token: &Token, replaced: &Token) -> Result<(), StoreError> {
+        let mut batch = self.batch();
+        batch.token(key, token, replaced);
+        batch.commit()
     }
 }
 
@@ -200,23 +256,24 @@ impl Signer {
     ///
     /// # Errors
     /// [`SignerError`]: one of the two cannot be read or written.
-    pub fn meet(&mut self, store: &Arc<Store>, damage: Option<&str>) -> Result<Option<Lost>, SignerError> {
+    pub fn meet(
+        &mut self,
+        log: &mut impl VoteLog,
+        damage: Option<&str>,
+    ) -> Result<Option<Lost>, SignerError> {
         let key = self.keys.vote_key();
-        let directory = store.directory(&key)?;
-        let holds = |term| store.has_vote_in(term).unwrap_or(false);
-        let lost = self.watermark.judge(&directory, damage, holds).err();
+        let directory = log.directory(&key)?;
+        let lost = self.watermark.judge(&directory, damage, |term| log.holds(term)).err();
         if lost.is_some() {
             // First, because from the next write on the directory looks like the newest.
             self.watermark.lost()?;
         }
         let token = new_token()?;
-        let mut batch = store.batch();
-        batch.token(&key, &token, &self.watermark.token());
-        batch.commit()?;
-        self.watermark.begin(token, store.steps(), store.last_vote()?)?;
+        log.keep_token(&key, &token, &self.watermark.token())?;
+        self.watermark.begin(token, log.steps(), log.last_vote()?)?;
         self.silent = lost.is_some();
         self.floor = self.watermark.floor().max(directory.floor);
-        for (epoch, statement) in store.votes(self.floor.0, self.floor.1)? {
+        for (epoch, statement) in log.votes_from(self.floor)? {
             self.note((epoch, statement.view()), &statement);
         }
         Ok(lost)
@@ -324,11 +381,23 @@ impl Signers {
     /// # Errors
     /// [`SignerError`].
     pub fn remember(&mut self, store: &Arc<Store>, damage: Option<&str>) -> Result<Memory, SignerError> {
+        self.remember_in(&mut Arc::clone(store), damage)
+    }
+
+    /// The same for any vote log.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn remember_in(
+        &mut self,
+        log: &mut impl VoteLog,
+        damage: Option<&str>,
+    ) -> Result<Memory, SignerError> {
         let random = new_token()?;
         let nonce = random.iter().take(8).fold(0, |nonce, byte| nonce << 8 | u64::from(*byte));
         let (mut lost, mut voted, mut floor) = (false, Term::default(), Term::default());
         for signer in &mut self.0 {
-            if let Some(reason) = signer.meet(store, damage)? {
+            if let Some(reason) = signer.meet(log, damage)? {
                 tracing::error!(
                     keys = %signer.path().display(), %reason,
                     "the vote log is lost: following, and voting nothing before a quorum of the other validators have said where they are"

@@ -104,13 +104,50 @@ fn lists() -> &'static (Vec<CodeRecord>, ParameterRecord) {
     })
 }
 
+fn seed(kind: &str, index: usize) -> [u8; 32] {
+    Digest::of(&[kind.as_bytes(), &index.to_be_bytes()]).0
+}
+
+/// What node keys are made from: a place of its own for each machine and each of its key files.
+fn index(place: usize, generation: usize) -> usize {
+    place + 1000 * generation
+}
+
+/// The keys of the n-th validator in its n-th key file.
+pub fn node_keys(place: usize, generation: usize) -> Keys {
+    let index = index(place, generation);
+    Keys::from_seeds(&seed("vote", index), &seed("cosign", index), &seed("peer", index))
+}
+
+/// The private vote key in that key file.
+pub fn vote_key(place: usize, generation: usize) -> SigningKey {
+    SigningKey::from_bytes(&seed("vote", index(place, generation)))
+}
+
+/// The n-th validator's governance key, which no node reads.
+pub fn governance_key(place: usize) -> SigningKey {
+    SigningKey::from_bytes(&seed("governance", place))
+}
+
+/// The n-th validator with its n-th key file.
+pub fn validator(place: usize, generation: usize) -> Validator {
+    let keys = node_keys(place, generation);
+    Validator {
+        entity: invented_org(place),
+        name: Name::new(format!("v{place}.hovedbok.example/v1")).expect("a plain name"),
+        vote_key: keys.vote_key(),
+        cosign_key: keys.cosign_key(),
+        peer_key: keys.peer_key(),
+        governance_key: public(&governance_key(place)),
+    }
+}
+
 /// A genesis and the private halves of its keys.
 pub struct Chain {
     /// The beginning.
     pub genesis: Genesis,
     /// Origin, chain and validators.
     pub trust: Trust,
-    seeds: Vec<[[u8; 32]; 3]>,
 }
 
 impl Chain {
@@ -119,20 +156,7 @@ impl Chain {
     /// # Panics
     /// When no set can have so many.
     pub fn of(n: usize) -> Self {
-        let seed = |kind: &str, index: usize| Digest::of(&[kind.as_bytes(), &index.to_be_bytes()]).0;
-        let seeds: Vec<_> =
-            (0..n).map(|index| [seed("vote", index), seed("cosign", index), seed("peer", index)]).collect();
-        let validators = seeds.iter().enumerate().map(|(index, [vote, cosign, peer])| {
-            let keys = Keys::from_seeds(vote, cosign, peer);
-            Validator {
-                entity: invented_org(index),
-                name: Name::new(format!("v{index}.hovedbok.example/v1")).expect("a plain name"),
-                vote_key: keys.vote_key(),
-                cosign_key: keys.cosign_key(),
-                peer_key: keys.peer_key(),
-                governance_key: public(&SigningKey::from_bytes(&seed("governance", index))),
-            }
-        });
+        let validators = (0..n).map(|place| validator(place, 0));
         let validators = ValidatorSet { epoch: Epoch(0), validators: validators.collect() };
         let (registrar, auditor) = (org(REGISTRAR), org(AUDITOR));
         let keepers = MUNICIPALITIES.map(|number| entity(org(number), EntityKind::Municipality, true));
@@ -158,13 +182,12 @@ impl Chain {
             codes,
         };
         let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone());
-        Self { trust: trust.expect("validators that can be trusted"), genesis, seeds }
+        Self { trust: trust.expect("validators that can be trusted"), genesis }
     }
 
-    /// The keys of one validator.
+    /// The first keys of one validator.
     pub fn keys(&self, seat: u16) -> Keys {
-        let [vote, cosign, peer] = &self.seeds[usize::from(seat)];
-        Keys::from_seeds(vote, cosign, peer)
+        node_keys(usize::from(seat), 0)
     }
 
     /// Signs an operation: each signer is an entity and its holder's number.
@@ -175,15 +198,26 @@ impl Chain {
         operation: Operation,
         signers: &[(OrgNumber, u32)],
     ) -> SignedTransaction {
+        let keys: Vec<SigningKey> =
+            signers.iter().map(|(entity, holder)| private(*entity, *holder)).collect();
+        self.sign_with(submitter, number, operation, &keys)
+    }
+
+    /// Signs an operation with these keys.
+    pub fn sign_with(
+        &self,
+        submitter: OrgNumber,
+        number: [u8; 16],
+        operation: Operation,
+        keys: &[SigningKey],
+    ) -> SignedTransaction {
         let transaction = Transaction { id: PaymentId { submitter, number }, operation };
         let bytes = transaction.signed_bytes(self.trust.chain());
-        let mut signatures: Vec<KeySignature> = signers
-            .iter()
-            .map(|(entity, holder)| {
-                let key = private(*entity, *holder);
-                KeySignature { key: public(&key), signature: Signature(key.sign(&bytes).to_bytes()) }
-            })
-            .collect();
+        let sign = |key: &SigningKey| KeySignature {
+            key: public(key),
+            signature: Signature(key.sign(&bytes).to_bytes()),
+        };
+        let mut signatures: Vec<KeySignature> = keys.iter().map(sign).collect();
         signatures.sort_by_key(|signature| signature.key);
         SignedTransaction { transaction, signatures }
     }

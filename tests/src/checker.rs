@@ -10,15 +10,16 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::block::{BlockHash, Height, Leaf, LeafIndex, View};
+use ledger::block::{Block, BlockHash, Epoch, Header, Height, Leaf, LeafIndex, View};
 use ledger::books::Ledger;
-use ledger::certificate::{Certificate, Statement, Vote};
+use ledger::certificate::{Certificate, Statement, Validator, ValidatorSet, Vote};
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::entity::OrgNumber;
 use ledger::finality::{Finality, FinalizedBlock};
 use ledger::genesis::Genesis;
-use ledger::signature::Signature;
-use ledger::transaction::TransactionId;
+use ledger::signature::{PublicKey, Signature};
+use ledger::transaction::{Operation, TransactionId};
 
 use books::Books;
 use watch::Life;
@@ -40,6 +41,7 @@ struct Certified {
 /// One height of the one history.
 struct Link {
     block: BlockHash,
+    epoch: Epoch,
     view: View,
     state_root: Digest,
     log_size: u64,
@@ -48,19 +50,23 @@ struct Link {
 
 /// The world's memory.
 pub struct Checker {
-    genesis: Genesis,
     chain: Digest,
-    honest: Vec<bool>,
-    said: BTreeMap<(u16, View), Said>,
-    signed: BTreeMap<(u16, Statement, Signature), bool>,
-    cosigned: BTreeMap<u16, (u64, Digest)>,
+    // Whose word binds nobody.
+    liars: BTreeSet<OrgNumber>,
+    // Of every epoch, as the leaves of the one history give them.
+    sets: Vec<ValidatorSet>,
+    said: BTreeMap<(Epoch, u16, View), Said>,
+    signed: BTreeMap<(Epoch, u16, Statement, Signature), bool>,
+    cosigned: BTreeMap<PublicKey, (u64, Digest)>,
     roots: BTreeMap<u64, Digest>,
-    certified: BTreeMap<View, Certified>,
+    certified: BTreeMap<(Epoch, View), Certified>,
     links: Vec<Link>,
     genesis_leaves: usize,
     leaves: Vec<Vec<u8>>,
     lives: BTreeMap<usize, Life>,
-    convicted: BTreeSet<(usize, u16, View)>,
+    // Lost votes, and have not voted since.
+    lost: BTreeSet<OrgNumber>,
+    convicted: BTreeSet<(usize, Epoch, u16, View)>,
     equivocations: u64,
     /// Acknowledged as posted, at this leaf.
     acknowledged: BTreeMap<TransactionId, LeafIndex>,
@@ -68,12 +74,12 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// For a chain whose honest seats are these, and whose log begins with these leaves.
-    pub fn new(genesis: &Genesis, honest: Vec<bool>, genesis_leaves: &[Vec<u8>]) -> Self {
+    /// For a chain of which these do not keep their word, and whose log begins with these leaves.
+    pub fn new(genesis: &Genesis, liars: BTreeSet<OrgNumber>, genesis_leaves: &[Vec<u8>]) -> Self {
         Self {
-            genesis: genesis.clone(),
             chain: genesis.hash(),
-            honest,
+            liars,
+            sets: vec![genesis.validators.clone()],
             said: BTreeMap::new(),
             signed: BTreeMap::new(),
             cosigned: BTreeMap::new(),
@@ -83,6 +89,7 @@ impl Checker {
             genesis_leaves: genesis_leaves.len(),
             leaves: genesis_leaves.to_vec(),
             lives: BTreeMap::new(),
+            lost: BTreeSet::new(),
             convicted: BTreeSet::new(),
             equivocations: 0,
             acknowledged: BTreeMap::new(),
@@ -105,17 +112,44 @@ impl Checker {
         self.equivocations
     }
 
+    /// The sets of every epoch so far.
+    pub fn sets(&self) -> &[ValidatorSet] {
+        &self.sets
+    }
+
+    /// The set of the newest epoch.
+    pub fn set(&self) -> &ValidatorSet {
+        &self.sets[self.sets.len() - 1]
+    }
+
+    /// The set of an epoch.
+    pub fn set_of(&self, epoch: Epoch) -> Option<&ValidatorSet> {
+        self.sets.get(usize::try_from(epoch.0).ok()?)
+    }
+
+    fn seat(&self, epoch: Epoch, signer: u16) -> Option<&Validator> {
+        self.set_of(epoch)?.validators.get(usize::from(signer))
+    }
+
+    /// Whether the invariants bind what is signed for this seat.
+    fn is_honest(&self, epoch: Epoch, signer: u16) -> bool {
+        self.seat(epoch, signer).is_some_and(|seat| !self.liars.contains(&seat.entity))
+    }
+
     /// Invariants 1 to 4 and 10: of all statements that a validator ever signed, across crashes.
     pub fn on_vote(&mut self, vote: &Vote) {
-        let Vote { statement, signer, .. } = *vote;
-        if !self.honest[usize::from(signer)] {
+        let Vote { epoch, statement, signer, .. } = *vote;
+        if !self.is_honest(epoch, signer) {
             return;
         }
         let view = statement.view();
-        let said = self.said.entry((signer, view)).or_default();
+        if let Some(whose) = self.seat(epoch, signer).map(|seat| seat.entity) {
+            self.lost.remove(&whose);
+        }
+        let said = self.said.entry((epoch, signer, view)).or_default();
         let once = |earlier: &mut Option<BlockHash>, block, what| {
             let first = *earlier.get_or_insert(block);
-            assert_eq!(first, block, "validator {signer} {what} two blocks in view {view}");
+            assert_eq!(first, block, "validator {signer} {what} two blocks in view {view} of epoch {epoch}");
         };
         match statement {
             Statement::Notarize { block, .. } => once(&mut said.notarized, block, "notarized"),
@@ -133,14 +167,15 @@ impl Checker {
     }
 
     /// A cosigner never signs a smaller log than before, nor two roots of one size.
-    pub fn on_cosigned(&mut self, signer: u16, size: u64, root: Digest) {
-        if !self.honest[usize::from(signer)] {
+    pub fn on_cosigned(&mut self, epoch: Epoch, signer: u16, size: u64, root: Digest) {
+        if !self.is_honest(epoch, signer) {
             return;
         }
-        let (last, kept) = *self.cosigned.entry(signer).or_insert((size, root));
+        let Some(key) = self.seat(epoch, signer).map(|seat| seat.cosign_key) else { return };
+        let (last, kept) = *self.cosigned.entry(key).or_insert((size, root));
         assert!(size >= last, "validator {signer} cosigned {last} leaves, then {size}");
         assert!(size > last || root == kept, "validator {signer} cosigned two roots of {size} leaves");
-        self.cosigned.insert(signer, (size, root));
+        self.cosigned.insert(key, (size, root));
         let known = *self.roots.entry(size).or_insert(root);
         assert_eq!(known, root, "honest validators cosigned two roots of {size} leaves");
     }
@@ -149,18 +184,20 @@ impl Checker {
     pub fn on_evidence(&mut self, at: usize, first: &Vote, second: &Vote) {
         let signed = self.is_signed(first) && self.is_signed(second);
         assert!(signed, "evidence without signatures: {first:?}, {second:?}");
-        self.convicted.insert((at, first.signer, first.statement.view()));
-        assert_eq!((first.signer, first.statement.view()), (second.signer, second.statement.view()));
+        self.convicted.insert((at, first.epoch, first.signer, first.statement.view()));
+        let place = |vote: &Vote| (vote.epoch, vote.signer, vote.statement.view());
+        assert_eq!(place(first), place(second));
         assert!(
-            !self.honest[usize::from(first.signer)],
+            !self.is_honest(first.epoch, first.signer),
             "evidence against an honest validator: {first:?}, {second:?}"
         );
     }
 
     /// Invariants 5, 6 and 14: a quorum of different validators signed it.
-    fn on_certificate(&mut self, certificate: &Certificate) {
+    fn on_certificate(&mut self, epoch: Epoch, certificate: &Certificate) {
         let statement = certificate.statement;
-        let seats = self.genesis.validators.len();
+        assert_eq!(certificate.epoch, epoch, "{statement:?} is certified in another epoch");
+        let seats = self.set_of(epoch).map_or(0, ValidatorSet::len);
         let quorum = seats - (seats - 1) / 3;
         let bits = certificate.signers.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
         let signers: Vec<u16> = (0..).zip(bits).filter_map(|(seat, bit)| bit.then_some(seat)).collect();
@@ -171,7 +208,7 @@ impl Checker {
             assert!(self.is_signed(&vote), "{statement:?} is certified without {signer}'s signature");
         }
         let view = statement.view();
-        let held = self.certified.entry(view).or_default();
+        let held = self.certified.entry((epoch, view)).or_default();
         let first = match statement {
             Statement::Notarize { block, .. } => *held.notarized.get_or_insert(block) == block,
             Statement::Nullify { .. } => {
@@ -180,7 +217,7 @@ impl Checker {
             }
             Statement::Finalize { block, .. } => *held.finalized.get_or_insert(block) == block,
         };
-        assert!(first, "two certificates of one kind in view {view} (invariant 5)");
+        assert!(first, "two certificates of one kind in view {view} of epoch {epoch} (invariant 5)");
         assert!(
             !held.nullified || held.finalized.is_none(),
             "view {view} is finalized and skipped (invariant 6)"
@@ -193,29 +230,18 @@ impl Checker {
         let (block, view, height) = (header.hash(), header.view, header.height.0 as usize);
         assert!(height >= 1 && height <= self.links.len() + 1, "height {height} skips one");
         let above = height.checked_sub(2).map(|place| &self.links[place]);
+        let epoch = header.epoch;
+        let term = if matches!(proof.finality, Finality::Recovered) { Epoch(epoch.0 - 1) } else { epoch };
         if let Some(parent) = above {
-            assert_eq!(
-                (header.parent, header.parent_view),
-                (parent.block, parent.view),
-                "height {height}: parent"
-            );
+            // Views begin anew with each epoch, of which a recovery block is the last of the one before.
+            let view = if parent.epoch == term { parent.view } else { View(0) };
+            assert_eq!((header.parent, header.parent_view), (parent.block, view), "height {height}: parent");
         }
-        let parent_view = header.parent_view.0;
-        let Finality::Voted { notarization, skips, finalization, closing } = &proof.finality else {
-            panic!("height {height} is final without votes");
-        };
-        assert!(closing.is_empty(), "height {height} ends no epoch");
-        assert_eq!(notarization.statement, Statement::Notarize { view, block });
-        let gap: Vec<Statement> = skips.iter().map(|skip| skip.statement).collect();
-        let due: Vec<Statement> =
-            (parent_view + 1..view.0).map(|view| Statement::Nullify { view: View(view) }).collect();
-        assert_eq!(gap, due, "height {height}: skipped views");
-        self.on_certificate(notarization);
-        skips.iter().for_each(|skip| self.on_certificate(skip));
-        if let Some(finalization) = finalization {
-            assert_eq!(finalization.statement, Statement::Finalize { view, block });
-            self.on_certificate(finalization);
+        let ends = self.ended_by(leaves);
+        if let Some(next) = &ends {
+            assert_eq!(next.epoch, term.next(), "height {height}: the epoch that it begins");
         }
+        self.on_finality(proof, ends.is_some());
         // What its maker claims of the books is what executing it gave.
         let seal = leaves.last().and_then(|leaf| codec::decode(leaf, leaf.len()).ok());
         let Some(Leaf::Seal(seal)) = seal else { panic!("height {height}: the last leaf is no seal") };
@@ -223,6 +249,12 @@ impl Checker {
         assert_eq!((seal.height, seal.time, seal.state_root), claimed, "height {height}: the seal");
         let first = first.0 as usize;
         assert_eq!(first + leaves.len(), header.log_size as usize, "height {height}: leaves");
+        if let Some(next) = ends {
+            match self.set_of(next.epoch) {
+                Some(known) => assert_eq!(known, &next, "two sets of one epoch"),
+                None => self.sets.push(next),
+            }
+        }
         match self.links.get(height - 1) {
             Some(known) => {
                 assert_eq!(known.block, block, "two histories at height {height} (invariant 7)");
@@ -239,6 +271,7 @@ impl Checker {
                 self.leaves.extend_from_slice(leaves);
                 self.links.push(Link {
                     block,
+                    epoch,
                     view,
                     state_root: header.state_root,
                     log_size: header.log_size,
@@ -246,6 +279,94 @@ impl Checker {
                 });
             }
         }
+    }
+
+    /// Votes of a quorum prove it, or the governance keys that its transaction bears.
+    fn on_finality(&mut self, proof: &FinalizedBlock, ends_epoch: bool) {
+        let header = &proof.block.header;
+        let (block, view, height, epoch) = (header.hash(), header.view, header.height, header.epoch);
+        let Finality::Voted { notarization, skips, finalization, closing } = &proof.finality else {
+            assert!(ends_epoch, "height {height} is final without votes and ends no epoch");
+            return;
+        };
+        let verified = self.set_of(epoch).map(|set| proof.verify(&self.chain, set));
+        assert_eq!(verified, Some(Ok(())), "height {height}: its proof, for whoever holds the set");
+        assert!(ends_epoch || closing.is_empty(), "height {height} ends no epoch and has closing blocks");
+        assert!(
+            !ends_epoch || finalization.is_some(),
+            "height {height} ends its epoch without its own proof"
+        );
+        self.on_notarized(header, notarization, skips);
+        let mut last = (view, block);
+        for closed in closing {
+            let empty = (header.log_size, header.log_root, header.state_root);
+            let found = (closed.header.log_size, closed.header.log_root, closed.header.state_root);
+            assert_eq!(found, empty, "height {height}: a closing block changes the books");
+            assert_eq!((closed.header.parent_view, closed.header.parent), last);
+            assert_eq!(
+                closed.header.payload,
+                Block::payload(&[]),
+                "height {height}: transactions after its end"
+            );
+            self.on_notarized(&closed.header, &closed.notarization, &closed.skips);
+            last = (closed.header.view, closed.header.hash());
+        }
+        if let Some(finalization) = finalization {
+            assert_eq!(finalization.statement, Statement::Finalize { view: last.0, block: last.1 });
+            self.on_certificate(epoch, finalization);
+        }
+    }
+
+    fn on_notarized(&mut self, header: &Header, notarization: &Certificate, skips: &[Certificate]) {
+        let (block, view, epoch) = (header.hash(), header.view, header.epoch);
+        assert_eq!(notarization.statement, Statement::Notarize { view, block });
+        let gap: Vec<Statement> = skips.iter().map(|skip| skip.statement).collect();
+        let due = (header.parent_view.0 + 1..view.0).map(|view| Statement::Nullify { view: View(view) });
+        assert_eq!(gap, due.collect::<Vec<_>>(), "height {}: skipped views", header.height);
+        self.on_certificate(epoch, notarization);
+        skips.iter().for_each(|skip| self.on_certificate(epoch, skip));
+    }
+
+    /// The set that begins after these leaves, by the change or recovery in them, if its term and its
+    /// governance keys are right.
+    fn ended_by(&self, leaves: &[Vec<u8>]) -> Option<ValidatorSet> {
+        let mut leaves = leaves.iter().rev().skip(1).map(|leaf| codec::decode::<Leaf>(leaf, leaf.len()));
+        let Some(Ok(Leaf::Epoch { epoch, validators, .. })) = leaves.next() else { return None };
+        let Some(Ok(Leaf::Transaction(booked))) = leaves.next() else {
+            panic!("epoch {epoch} for no reason")
+        };
+        let place = usize::try_from(epoch.0).ok()?.checked_sub(1);
+        let set = place.and_then(|place| self.sets.get(place)).expect("the epoch before is known");
+        let transaction = &booked.signed.transaction;
+        let mut seats = set.validators.clone();
+        match &transaction.operation {
+            Operation::ChangeValidators(change) => {
+                assert_eq!(change.epoch, set.epoch, "a change of another epoch is booked");
+                seats.retain(|seat| !change.leave.contains(&seat.entity));
+                for entrant in change.enter.iter().map(|entrant| &entrant.validator) {
+                    match seats.iter_mut().find(|seat| seat.entity == entrant.entity) {
+                        Some(seat) => *seat = entrant.clone(),
+                        None => seats.push(entrant.clone()),
+                    }
+                }
+            }
+            Operation::Recover(recovery) => seats.clone_from(&recovery.validators),
+            other => panic!("epoch {epoch} begins after {other:?}"),
+        }
+        let bytes = transaction.signed_bytes(&self.chain);
+        let signs = |seat: &&Validator| {
+            booked.signed.signatures.iter().any(|by| {
+                let signature = ed25519_dalek::Signature::from_bytes(&by.signature.0);
+                let key = ed25519_dalek::VerifyingKey::from_bytes(&seat.governance_key.0);
+                by.key == seat.governance_key
+                    && key.is_ok_and(|key| key.verify_strict(&bytes, &signature).is_ok())
+            })
+        };
+        let signed = set.validators.iter().filter(signs).count();
+        assert!(3 * signed > 2 * set.len(), "{signed} of {} governance keys began epoch {epoch}", set.len());
+        let next = ValidatorSet { epoch, validators: seats };
+        assert_eq!(next.digest(), validators, "the leaf of epoch {epoch} names another set");
+        Some(next)
     }
 
     /// A caller was told that its transaction is posted.
@@ -259,14 +380,24 @@ impl Checker {
         Height(self.links.len() as u64)
     }
 
-    /// View of the first final block above a view.
-    pub fn first_final_above(&self, view: View) -> Option<View> {
-        self.links.iter().map(|link| link.view).find(|of| *of > view)
+    /// Epoch and view of the first final block above a view of an epoch.
+    pub fn first_final_above(&self, term: (Epoch, View)) -> Option<(Epoch, View)> {
+        self.links.iter().map(|link| (link.epoch, link.view)).find(|of| *of > term)
     }
 
-    /// Highest view that anybody voted in.
-    pub fn highest_view(&self) -> View {
-        self.said.keys().map(|(_, view)| *view).max().unwrap_or_default()
+    /// The newest epoch and view that anybody voted in.
+    pub fn highest_term(&self) -> (Epoch, View) {
+        self.said.keys().map(|(epoch, _, view)| (*epoch, *view)).max().unwrap_or_default()
+    }
+
+    /// How many views there were, in all epochs.
+    pub fn views(&self) -> u64 {
+        let mut highest: BTreeMap<Epoch, u64> = BTreeMap::new();
+        for (epoch, _, view) in self.said.keys() {
+            let known = highest.entry(*epoch).or_default();
+            *known = view.0.max(*known);
+        }
+        highest.values().sum()
     }
 
     /// The leaves of the one history.
@@ -281,8 +412,8 @@ impl Checker {
 
     /// How many transactions the one history holds.
     pub fn posted(&self) -> u64 {
-        let seals_and_genesis = self.links.len() + self.genesis_leaves;
-        (self.leaves.len() - seals_and_genesis) as u64
+        let others = self.links.len() + self.genesis_leaves + self.sets.len() - 1;
+        (self.leaves.len() - others) as u64
     }
 
     /// A ledger's accounts are the counts and sums of the log's postings.
@@ -301,9 +432,10 @@ impl Checker {
 
     /// Looks through the whole history: roots, transactions, vouchers, sums of both sides.
     pub fn check(&self) {
+        let hashes = leaf_hashes(&self.leaves);
         for link in &self.links {
-            let hashes = leaf_hashes(&self.leaves[..link.log_size as usize]);
-            assert_eq!(root(&hashes), link.log_root, "the log's root at {} leaves", link.log_size);
+            let hashes = &hashes[..link.log_size as usize];
+            assert_eq!(root(hashes), link.log_root, "the log's root at {} leaves", link.log_size);
             let cosigned = self.roots.get(&link.log_size);
             assert!(cosigned.is_none_or(|root| *root == link.log_root), "a root cosigned is not the log's");
         }

@@ -1,7 +1,7 @@
 //! A disk that a world can lose power under: an append-only log of batches, as bytes. What was
 //! acknowledged is there after any crash; what was being written may be there in part; a bit may rot;
 //! the whole disk may be set back to an earlier image. Reading it back does what `node::store` and
-//! `node::recover` do with the real one.
+//! `node::recover` do with the real one. What its votes are worth then, the node's own signer says.
 //!
 //! It leaves out how the real store lays out its columns, which the store's own tests look at.
 //!
@@ -12,29 +12,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use consensus::event::Evidence;
 use consensus::machine::Restored;
-use ledger::block::{Block, BlockHash, Height, VerifiedBlock, View};
-use ledger::books::{Ledger, Parent};
+use ledger::block::{Block, BlockHash, Epoch, Height, VerifiedBlock, View};
+use ledger::books::Ledger;
 use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec::{self, Decode, Encode};
 use ledger::digest::Digest;
 use ledger::finality::FinalizedBlock;
+use ledger::signature::PublicKey;
 use ledger::time::Timestamp;
 use node::amnesia::Memory;
 use node::cosigning::Certified;
+use node::recover::replay;
+use node::signer::VoteLog;
+use node::store::StoreError;
 use node::validator::{Action, Recovered};
+use node::watermark::{Directory, Term, Token};
 
 use crate::chain::Chain;
-
-/// What the node promises about a disk that is not what it was. When the node promises more, this is
-/// the one place to say so: worlds then demand it.
-pub mod promise {
-    /// False: a node whose log is damaged before its tail refuses to start, and stays down. True: it
-    /// starts, and votes again only in views that it cannot have voted in before.
-    pub const DAMAGED_LOG_STARTS_SILENT: bool = false;
-    /// False: a node whose whole disk is an old image does not notice, may contradict itself, and
-    /// counts among the f faulty. True: it never signs below what it signed before.
-    pub const OLD_IMAGE_IS_NOTICED: bool = false;
-}
 
 /// As `node::keeper` keeps views below the last final one.
 const VIEWS_KEPT: u64 = 64;
@@ -45,8 +39,8 @@ const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// Something to keep.
 pub enum Write {
-    /// An own statement.
-    Vote(Statement),
+    /// An own statement of an epoch.
+    Vote(Epoch, Statement),
     /// A block that is not final.
     Block(Block),
     /// A certificate.
@@ -59,6 +53,8 @@ pub enum Write {
     Evidence(Box<Evidence>),
     /// What our cosigner is about to sign.
     Watermark(u64, Digest),
+    /// A start of the signer with this vote key: its token, and the one that it replaces.
+    Token(PublicKey, Token, Token),
 }
 
 /// How a write went.
@@ -92,8 +88,8 @@ pub struct Disk {
 /// What the bytes mean.
 #[derive(Clone, Default)]
 struct Kept {
-    statements: BTreeSet<Statement>,
-    certificates: BTreeMap<Statement, Certificate>,
+    statements: BTreeSet<(Epoch, Statement)>,
+    certificates: BTreeMap<(Epoch, Statement), Certificate>,
     undecided: BTreeMap<BlockHash, Block>,
     finalized: Vec<FinalizedBlock>,
     places: BTreeMap<BlockHash, usize>,
@@ -101,7 +97,8 @@ struct Kept {
     checkpoint: Option<Certified>,
     watermark: Option<(u64, Digest)>,
     evidence: Vec<Evidence>,
-    floor: View,
+    tokens: BTreeMap<PublicKey, (Token, Token)>,
+    floor: Term,
 }
 
 impl Disk {
@@ -114,7 +111,7 @@ impl Disk {
             urgent |= action.persists()
                 && !matches!(action, Action::PersistCertificate(_) | Action::PersistCheckpoint(_));
             writes.push(match action {
-                Action::PersistVote { statement, .. } => Write::Vote(*statement),
+                Action::PersistVote { epoch, statement } => Write::Vote(*epoch, *statement),
                 Action::PersistBlock(block) => Write::Block(block.to_block()),
                 Action::PersistCertificate(certificate) => Write::Certificate(certificate.clone()),
                 Action::PersistFinalized { staged, proof } => {
@@ -186,7 +183,7 @@ impl Disk {
         true
     }
 
-    /// Loses every own vote, certificate and undecided block, as a disk must not.
+    /// Loses every own vote, certificate and undecided block, as a disk must not. Nobody is told.
     pub fn forget_votes(&mut self) {
         let old = std::mem::take(&mut self.log);
         self.acknowledged = 0;
@@ -194,7 +191,7 @@ impl Disk {
         while let Some((payload, end)) = batch(&old, place) {
             let writes = writes_of(payload).unwrap_or_default();
             let lost =
-                |write: &Write| matches!(write, Write::Vote(_) | Write::Block(_) | Write::Certificate(_));
+                |write: &Write| matches!(write, Write::Vote(..) | Write::Block(_) | Write::Certificate(_));
             let kept: Vec<Write> = writes.into_iter().filter(|write| !lost(write)).collect();
             if !kept.is_empty() {
                 self.log.extend_from_slice(&framed(&kept));
@@ -208,8 +205,13 @@ impl Disk {
     }
 
     /// Own statements above the floor.
-    pub fn statements(&self) -> &BTreeSet<Statement> {
+    pub fn statements(&self) -> &BTreeSet<(Epoch, Statement)> {
         &self.kept.statements
+    }
+
+    /// Below it votes are forgotten on purpose, and none is cast any more.
+    pub fn floor(&self) -> Term {
+        self.kept.floor
     }
 
     /// Final blocks, in order of height.
@@ -256,10 +258,21 @@ impl Disk {
         self.kept.finalized.iter().skip(skipped).take(count).cloned().collect()
     }
 
-    /// What a validator starts from. A torn tail is cut off.
+    /// Cuts off what lies behind the damage, as the store salvages what still reads.
+    ///
+    /// # Panics
+    /// When a log without damage reads back otherwise than it was written.
+    pub fn salvage(&mut self, genesis_leaves: &[Vec<u8>]) {
+        let (kept, read) = read_prefix(genesis_leaves, &self.log);
+        self.log.truncate(read.bytes);
+        (self.acknowledged, self.kept) = (read.batches, kept);
+    }
+
+    /// What a validator starts from; whether its votes may be relied on is for its signer to say. A torn
+    /// tail is cut off.
     ///
     /// # Errors
-    /// [`Damage`], where the node refuses to start.
+    /// [`Damage`]; then the disk must be salvaged first.
     ///
     /// # Panics
     /// When what reads back is not what was acknowledged, or a stored block does not lead to the books
@@ -276,48 +289,90 @@ impl Disk {
         }
         self.log.truncate(read.bytes);
         self.acknowledged = read.batches;
-        let mut finalized = None;
+        let (mut trust, mut finalized) = (chain.trust.clone(), None);
         for proof in &kept.finalized {
-            let block = VerifiedBlock::from_own_store(proof.block.clone());
-            let staged = ledger.verify(&Parent::Finalized, &block);
-            ledger.post(&staged.expect("a stored block leads to the books that its header names"));
-            if let Some(certificate) = proof.finalization() {
-                finalized = Some((block.header().clone(), certificate.clone()));
+            let header = proof.block.header.clone();
+            let replayed = replay(&mut ledger, &mut trust, proof.clone());
+            let (staged, _) = replayed.expect("a stored block leads to the books that its header names");
+            if staged.ends_epoch() {
+                finalized = None;
+            } else if let Some(certificate) = proof.finalization() {
+                finalized = Some((header, certificate.clone()));
             }
         }
-        let floor = finalized.as_ref().map_or(View(0), |(header, _)| header.view.next());
-        let blocks: Vec<VerifiedBlock> =
-            kept.undecided.values().cloned().map(VerifiedBlock::from_own_store).collect();
-        let certificates = kept.certificates.values().filter(|held| held.statement.view() >= floor);
+        let epoch = ledger.validators().epoch;
+        let floor = (epoch, finalized.as_ref().map_or(View(0), |(header, _)| header.view.next()));
+        let undecided = kept.undecided.values().filter(|block| block.header.epoch == epoch).cloned();
+        let blocks: Vec<VerifiedBlock> = undecided.map(VerifiedBlock::from_own_store).collect();
+        let of_epoch =
+            |(of, statement): &(Epoch, Statement)| *of == epoch && (*of, statement.view()) >= floor;
+        let statements = kept.statements.iter().filter(|said| of_epoch(said));
+        let certificates = kept.certificates.iter().filter(|(certified, _)| of_epoch(certified));
         let consensus = Restored {
-            statements: kept.statements.iter().filter(|own| own.view() >= floor).copied().collect(),
-            certificates: certificates.cloned().collect(),
+            statements: statements.map(|(_, statement)| *statement).collect(),
+            certificates: certificates.map(|(_, certificate)| certificate.clone()).collect(),
             headers: blocks.iter().map(|block| block.header().clone()).collect(),
             finalized,
         };
-        let (trust, certified) = (chain.trust.clone(), kept.checkpoint.clone());
-        let evidence = kept.evidence.clone();
+        let (certified, evidence) = (kept.checkpoint.clone(), kept.evidence.clone());
         std::mem::swap(&mut self.kept, &mut kept);
         let memory = Memory::default();
         Ok(Recovered { ledger, trust, consensus, blocks, certified, evidence, halted: false, memory })
     }
 }
 
+impl VoteLog for Disk {
+    fn directory(&self, key: &PublicKey) -> Result<Directory, StoreError> {
+        let tokens = self.kept.tokens.get(key).copied();
+        Ok(Directory { tokens, steps: self.acknowledged, floor: self.kept.floor })
+    }
+
+    fn holds(&self, (epoch, view): Term) -> bool {
+        self.kept.statements.iter().any(|(of, statement)| (*of, statement.view()) == (epoch, view))
+    }
+
+    fn last_vote(&self) -> Result<Term, StoreError> {
+        let terms = self.kept.statements.iter().map(|(epoch, statement)| (*epoch, statement.view()));
+        Ok(terms.max().unwrap_or_default())
+    }
+
+    fn votes_from(&self, from: Term) -> Result<Vec<(Epoch, Statement)>, StoreError> {
+        let from = |(epoch, statement): &&(Epoch, Statement)| (*epoch, statement.view()) >= from;
+        Ok(self.kept.statements.iter().filter(from).copied().collect())
+    }
+
+    fn steps(&self) -> u64 {
+        self.acknowledged
+    }
+
+    fn keep_token(&mut self, key: &PublicKey, token: &Token, replaced: &Token) -> Result<(), StoreError> {
+        match self.commit(&mut vec![Write::Token(*key, *token, *replaced)]) {
+            Written::Durable => Ok(()),
+            Written::Failed => {
+                let source = std::io::ErrorKind::StorageFull.into();
+                Err(StoreError::File { path: "the simulated disk".into(), source })
+            }
+        }
+    }
+}
+
 impl Kept {
     fn apply(&mut self, write: Write) {
         match write {
-            Write::Vote(statement) => {
-                assert!(statement.view() >= self.floor, "{statement:?} below the floor {}", self.floor);
-                self.statements.insert(statement);
+            Write::Vote(epoch, statement) => {
+                let (term, floor) = ((epoch, statement.view()), self.floor);
+                assert!(term >= floor, "{statement:?} of epoch {epoch} below the floor {floor:?}");
+                self.statements.insert((epoch, statement));
             }
             Write::Block(block) => drop(self.undecided.insert(block.header.hash(), block)),
             Write::Certificate(certificate) => {
-                self.certificates.insert(certificate.statement, certificate);
+                self.certificates.insert((certificate.epoch, certificate.statement), certificate);
             }
             Write::Finalized(first, leaves, proof) => self.post(first, leaves, *proof),
             Write::Checkpoint(certified) => self.checkpoint = Some(certified),
             Write::Evidence(evidence) => self.evidence.push(*evidence),
             Write::Watermark(size, root) => self.watermark = Some((size, root)),
+            Write::Token(key, token, replaced) => drop(self.tokens.insert(key, (token, replaced))),
         }
     }
 
@@ -325,17 +380,17 @@ impl Kept {
         let header = &proof.block.header;
         assert_eq!(header.height.0 as usize, self.finalized.len() + 1, "blocks persist in order of height");
         assert_eq!(first as usize, self.leaves.len(), "leaves persist without a gap");
-        let (hash, view) = (header.hash(), header.view);
+        let (hash, epoch, view) = (header.hash(), header.epoch, header.view);
         self.leaves.extend(leaves);
         self.places.insert(hash, self.finalized.len());
         self.undecided.remove(&hash);
         self.finalized.push(proof);
-        let floor = View(view.0.saturating_sub(VIEWS_KEPT));
+        let floor = (epoch, View(view.0.saturating_sub(VIEWS_KEPT)));
         if floor > self.floor {
             self.floor = floor;
-            self.statements.retain(|statement| statement.view() >= floor);
-            self.certificates.retain(|statement, _| statement.view() >= floor);
-            self.undecided.retain(|_, block| block.header.view >= floor);
+            self.statements.retain(|(epoch, statement)| (*epoch, statement.view()) >= floor);
+            self.certificates.retain(|(epoch, statement), _| (*epoch, statement.view()) >= floor);
+            self.undecided.retain(|_, block| (block.header.epoch, block.header.view) >= floor);
         }
     }
 
@@ -347,6 +402,7 @@ impl Kept {
             && self.leaves == other.leaves
             && self.checkpoint == other.checkpoint
             && self.watermark == other.watermark
+            && self.tokens == other.tokens
     }
 }
 
@@ -355,7 +411,7 @@ fn framed(writes: &[Write]) -> Vec<u8> {
     let mut payload = Vec::new();
     for write in writes {
         let (kind, bytes) = match write {
-            Write::Vote(statement) => (0, codec::encode(statement)),
+            Write::Vote(epoch, statement) => (0, [codec::encode(epoch), codec::encode(statement)].concat()),
             Write::Block(block) => (1, codec::encode(block)),
             Write::Certificate(certificate) => (2, codec::encode(certificate)),
             Write::Finalized(first, leaves, proof) => {
@@ -376,6 +432,7 @@ fn framed(writes: &[Write]) -> Vec<u8> {
                 bytes.extend_from_slice(&root.0);
                 (6, bytes)
             }
+            Write::Token(key, token, replaced) => (7, [key.0.as_slice(), token, replaced].concat()),
         };
         payload.push(kind);
         put(&mut payload, &bytes);
@@ -411,16 +468,23 @@ struct Read {
 
 /// Batch by batch. What does not read is a torn tail if nothing that reads follows it, else damage.
 fn read(genesis_leaves: &[Vec<u8>], log: &[u8]) -> Result<(Kept, Read), Damage> {
-    let mut kept = Kept { leaves: genesis_leaves.to_vec(), ..Kept::default() };
-    let mut read = Read { batches: 0, bytes: 0 };
-    while let Some((payload, end)) = batch(log, read.bytes) {
-        writes_of(payload).ok_or(Damage::Record)?.into_iter().for_each(|write| kept.apply(write));
-        read.batches += 1;
-        read.bytes = end;
-    }
+    let (kept, read) = read_prefix(genesis_leaves, log);
     // The length that did not read may be what rotted: look for a batch at every later place.
     let later = (read.bytes + 1..log.len()).any(|place| batch(log, place).is_some());
     if later { Err(Damage::Record) } else { Ok((kept, read)) }
+}
+
+/// Up to the first batch that does not read.
+fn read_prefix(genesis_leaves: &[Vec<u8>], log: &[u8]) -> (Kept, Read) {
+    let mut kept = Kept { leaves: genesis_leaves.to_vec(), ..Kept::default() };
+    let mut read = Read { batches: 0, bytes: 0 };
+    while let Some((payload, end)) = batch(log, read.bytes) {
+        let Some(writes) = writes_of(payload) else { break };
+        writes.into_iter().for_each(|write| kept.apply(write));
+        read.batches += 1;
+        read.bytes = end;
+    }
+    (kept, read)
 }
 
 fn writes_of(payload: &[u8]) -> Option<Vec<Write>> {
@@ -445,7 +509,10 @@ fn decoded(kind: u8, mut record: &[u8]) -> Option<Write> {
         codec::decode(bytes, RECORD_BYTES_MAX).ok()
     }
     Some(match kind {
-        0 => Write::Vote(value(record)?),
+        0 => {
+            let (epoch, statement) = record.split_first_chunk::<8>()?;
+            Write::Vote(value(epoch)?, value(statement)?)
+        }
         1 => Write::Block(value(record)?),
         2 => Write::Certificate(value(record)?),
         3 => {
@@ -463,6 +530,11 @@ fn decoded(kind: u8, mut record: &[u8]) -> Option<Write> {
             let (size, root) = record.split_first_chunk::<8>()?;
             Write::Watermark(u64::from_le_bytes(*size), Digest(root.try_into().ok()?))
         }
+        7 => {
+            let (key, tokens) = record.split_first_chunk::<32>()?;
+            let (token, replaced) = tokens.split_first_chunk::<16>()?;
+            Write::Token(PublicKey(*key), *token, replaced.try_into().ok()?)
+        }
         _ => return None,
     })
 }
@@ -476,7 +548,7 @@ mod tests {
     use super::*;
 
     fn vote(view: u64) -> Write {
-        Write::Vote(Statement::Nullify { view: View(view) })
+        Write::Vote(Epoch(0), Statement::Nullify { view: View(view) })
     }
 
     fn written(chain: &Chain) -> Disk {

@@ -35,6 +35,15 @@ pub struct Life {
     pub steps: Vec<SignedTransaction>,
     /// True: its only step must never be booked.
     pub refusable: bool,
+    /// True: its only step may be booked or refused, as others come first or not.
+    pub attempt: bool,
+}
+
+impl Life {
+    /// Every step is to be booked, or the only one never.
+    fn of(steps: Vec<SignedTransaction>, refusable: bool) -> Self {
+        Self { steps, refusable, attempt: false }
+    }
 }
 
 /// Makes lives.
@@ -71,7 +80,7 @@ impl Traffic {
                 self.document(chain, buyer, &mut steps);
             }
         }
-        Life { steps, refusable: false }
+        Life::of(steps, false)
     }
 
     /// An operation under a payment id of its own.
@@ -232,7 +241,7 @@ impl Traffic {
             }
         };
         let step = self.step(chain, buyer, by, Operation::RegisterDocument(document));
-        Life { steps: vec![step], refusable: true }
+        Life::of(vec![step], true)
     }
 
     /// The same document again under another payment id: refused once the first is booked (rule L6).
@@ -240,7 +249,7 @@ impl Traffic {
         let Operation::RegisterDocument(document) = &booked.transaction.operation else { return None };
         let operation = Operation::RegisterDocument(document.clone());
         let step = self.step(chain, document.buyer, Role::Submit, operation);
-        Some(Life { steps: vec![step], refusable: true })
+        Some(Life::of(vec![step], true))
     }
 
     /// Another operation under a payment id that is used (rule L6).
@@ -252,6 +261,6 @@ impl Traffic {
         let document = self.new_document(id.submitter, DocumentKind::Invoice);
         let signer = [(id.submitter, holder(Role::Submit))];
         let step = chain.sign(id.submitter, id.number, Operation::RegisterDocument(document), &signer);
-        Some(Life { steps: vec![step], refusable: true })
+        Some(Life::of(vec![step], true))
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! A world plays network, disks, clocks and payment systems; the validators in it are the node's own,
 //! with real signatures and real bytes between them. First comes a storm (loss, partitions, damage,
-//! crashes at every moment of a step, disks that fail, clocks that jump, members that misbehave), then
-//! everything heals that may heal, and what was acknowledged must stand in every book exactly once.
-//! At most f seats are ever beyond healing: misbehaving members, disks that rotted, and clocks left
-//! wrong share that budget.
+//! crashes at every moment of a step, disks that fail or are set back, clocks that jump, members that
+//! misbehave), while people change the validator set; then everything heals that may heal, and what was
+//! acknowledged must stand in every book exactly once. At most f machines at a time are beyond healing or
+//! have lost their votes: misbehaving members, lost vote logs, and clocks and lines left bad share that.
 //!
 //! Invariant: the same seed and settings give the same [`World::trace`].
 
@@ -14,7 +14,10 @@ mod carry;
 mod clients;
 mod figures;
 mod forger;
+mod government;
+mod keyfiles;
 mod many;
+mod members;
 mod network;
 mod plan;
 mod trouble;
@@ -22,12 +25,14 @@ mod trouble;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger::block::{BlockHash, Height, View};
+use ledger::block::{BlockHash, Epoch, Height, View};
 use ledger::books::Ledger;
 use ledger::digest::Digest;
+use ledger::signature::PublicKey;
 use node::cosigning::Cosignature;
 use node::intake::Intake;
-use node::keys::Keys;
+use node::keyring::Keyring;
+use node::signer::Signers;
 use node::validator::{Action, Event, Settings, Validator};
 
 use crate::chain::{BEGIN, Chain};
@@ -39,9 +44,11 @@ use crate::weather::Weather;
 pub use adversary::Character;
 use clients::Clients;
 pub use figures::Figures;
+use government::Government;
+use keyfiles::KeyFiles;
 pub use many::{Report, play_many};
 pub use plan::{Plan, play};
-use trouble::HEALING_MS;
+use trouble::{Forgetting, HEALING_MS};
 
 /// A world in which this much happens without an end is stuck.
 const HAPPENINGS_MAX: u64 = 3_000_000;
@@ -94,13 +101,20 @@ enum Happening {
     Restart { at: usize },
     Client { client: usize },
     NewClient,
+    Govern,
 }
 
 /// One machine: what is in its memory, and its disk.
 struct Machine {
-    seat: u16,
+    // Whose it is: the place of its organisation; a twin's is another's too.
+    place: usize,
     character: Character,
-    keys: Keys,
+    files: KeyFiles,
+    keyring: Keyring,
+    signers: Option<Signers>,
+    // By number, as its books have it, and the key that the others know it by.
+    members: Vec<PublicKey>,
+    peer_key: PublicKey,
     validator: Option<Validator>,
     intake: Intake,
     inbox: VecDeque<Event>,
@@ -117,17 +131,25 @@ struct Machine {
     effects: u64,
     // How often it started.
     life: u64,
-    forgetful: bool,
+    forgetting: Forgetting,
     // Its disk is damaged before the tail.
     rotten: bool,
-    // It refused to start from its disk, and stays down.
-    ruined: bool,
+    // It has lost votes, or may have, and has not come to where it votes again.
+    lost: bool,
+    // Where that is, once the others were heard.
+    floor: (Epoch, View),
+    // Its clock or its line stays bad.
+    stays_bad: bool,
+    // It is gone for good.
+    dead: bool,
     // Final blocks of its disk that the checker has seen.
     checked: usize,
     // What it sends leaves so much later.
     slow_ms: u64,
-    // An old image of the disk, kept by who sets it back.
-    image: Option<Disk>,
+    // What it spreads to the pools reaches nobody.
+    unspread: bool,
+    // An old image of the disk, kept by who sets it back, and of the signers' memory.
+    image: Option<(Disk, Vec<Vec<u8>>)>,
 }
 
 /// See the module.
@@ -143,8 +165,9 @@ pub struct World {
     weather: Weather,
     storm: bool,
     crash_permille: u64,
-    // Seats that may still become beyond healing.
-    faults_left: usize,
+    government: Government,
+    // No disk loses what it kept.
+    disks_hold: bool,
     clients: Clients,
     traffic: Traffic,
     checker: Checker,
@@ -162,19 +185,24 @@ impl World {
     /// A world of this seed, with four honest validators and calm weather.
     pub fn seeded(seed: u64) -> Self {
         let random = Random::new(seed);
-        Self::build(seed, random, 4, &[])
+        Self::build(seed, random, (4, 0), &[])
     }
 
     /// The same with so many validators. Call it first.
     #[must_use]
     pub fn validators(self, n: usize) -> Self {
-        Self::build(self.seed, Random::new(self.seed), n, &[])
+        Self::build(self.seed, Random::new(self.seed), (n, 0), &[])
     }
 
     /// So many validators, of which the first behave as listed, in calm weather. More than f of them
     /// may; then only safety towards the honest can be asked for, and not even that for sure.
     pub fn with(seed: u64, n: usize, faulty: &[Character]) -> Self {
-        Self::build(seed, Random::new(seed), n, faulty)
+        Self::build(seed, Random::new(seed), (n, 0), faulty)
+    }
+
+    /// The same with followers behind them, whom people may make validators.
+    pub fn governed(seed: u64, n: usize, followers: usize, faulty: &[Character]) -> Self {
+        Self::build(seed, Random::new(seed), (n, followers), faulty)
     }
 
     /// Four validators of which the first equivocates, in calm weather.
@@ -225,12 +253,12 @@ impl World {
         &self.machines[at].intake
     }
 
-    fn build(seed: u64, random: Random, n: usize, faulty: &[Character]) -> Self {
+    fn build(seed: u64, random: Random, (n, followers): (usize, usize), faulty: &[Character]) -> Self {
         let (chain, genesis_leaves) = chain_of(n);
-        let characters = |seat: usize| faulty.get(seat).copied().unwrap_or(Character::Honest);
+        let characters = |place: usize| faulty.get(place).copied().unwrap_or(Character::Honest);
         // A twin's second machine stands behind the others.
-        let mut seats: Vec<usize> = (0..n).collect();
-        seats.extend((0..n).filter(|seat| characters(*seat) == Character::Twin));
+        let mut places: Vec<usize> = (0..n + followers).collect();
+        places.extend((0..n).filter(|place| characters(*place) == Character::Twin));
         let consensus = consensus::machine::Config {
             delta_ms: 250,
             delta_max_ms: 2000,
@@ -239,11 +267,11 @@ impl World {
             ..Default::default()
         };
         let settings = Settings { consensus, request_timeout_ms: 500 };
-        let honest = (0..n).map(|seat| characters(seat).keeps_its_word()).collect();
-        let checker = Checker::new(&chain.genesis, honest, &genesis_leaves);
+        let liars = (0..n).filter(|place| !characters(*place).keeps_its_word());
+        let liars = liars.map(crate::chain::invented_org).collect();
+        let checker = Checker::new(&chain.genesis, liars, &genesis_leaves);
         let machines: Vec<Machine> =
-            seats.iter().map(|seat| Machine::new(&chain, *seat as u16, characters(*seat))).collect();
-        let faults_left = chain.trust.validators().faulty_max().saturating_sub(faulty.len());
+            places.iter().map(|place| Machine::new(&chain, *place, characters(*place))).collect();
         let mut world = Self {
             seed,
             random,
@@ -259,7 +287,8 @@ impl World {
             now: BEGIN.0 + 1000,
             storm: false,
             crash_permille: 0,
-            faults_left,
+            government: Government::default(),
+            disks_hold: false,
             checker,
             trace: 0,
             telling: false,
@@ -293,7 +322,8 @@ impl World {
     /// What happened, counted.
     pub fn figures(&self) -> Figures {
         let mut figures = self.figures;
-        figures.views = self.checker.highest_view().0;
+        figures.views = self.checker.views();
+        figures.epochs = self.checker.set().epoch.0;
         figures.blocks = self.checker.height().0;
         figures.equivocations = self.checker.equivocations();
         figures
@@ -316,6 +346,13 @@ impl World {
         self
     }
 
+    /// No disk rots, is set back or loses votes.
+    #[must_use]
+    pub fn with_sound_disks(mut self) -> Self {
+        self.disks_hold = true;
+        self
+    }
+
     /// Goes on.
     pub fn run(&mut self, until: Until) {
         let end = match until {
@@ -335,18 +372,19 @@ impl World {
         assert!(matches!(until, Until::Ms(_)), "height {} after {HEALING_MS} ms", self.height());
     }
 
-    fn top_view(&self) -> View {
-        let views =
-            self.honest().filter_map(|machine| machine.validator.as_ref()).map(|v| v.consensus().view());
-        views.max().unwrap_or_default().max(self.checker.highest_view())
+    fn top_view(&self) -> (Epoch, View) {
+        let up = self.honest().filter_map(|machine| machine.validator.as_ref());
+        let terms = up.map(|v| (v.ledger().validators().epoch, v.consensus().view()));
+        terms.max().unwrap_or_default().max(self.checker.highest_term())
     }
 
     /// Those that behave and could be healed.
     fn honest(&self) -> impl Iterator<Item = &Machine> {
-        self.machines.iter().filter(|machine| machine.character == Character::Honest && !machine.ruined)
+        self.machines.iter().filter(|machine| machine.character == Character::Honest && !machine.dead)
     }
 
-    /// Every life has ended, and all honest machines have the one history, certified to its end.
+    /// Every life has ended, all honest machines have the one history, certified to its end, and none
+    /// that has a seat is silent.
     fn is_well(&self) -> bool {
         let height = self.checker.height();
         self.clients.are_done()
@@ -354,7 +392,7 @@ impl World {
                 machine.validator.as_ref().is_some_and(|validator| {
                     let head = validator.ledger().head();
                     let certified = validator.certified().is_some_and(|c| c.size == head.log.size());
-                    head.height == height && certified
+                    head.height == height && certified && validator.lost_votes().is_none()
                 })
             })
     }
@@ -365,15 +403,18 @@ impl World {
             .iter()
             .map(|machine| match &machine.validator {
                 Some(v) => format!(
-                    "#{} {:?}: height {}, view {}, pooled {}, certified {:?}",
-                    machine.seat,
+                    "#{} {:?}: epoch {}, seat {:?}, height {}, view {}, pooled {}, certified {:?}, lost {:?}",
+                    machine.place,
                     machine.character,
+                    v.ledger().validators().epoch,
+                    v.seat(),
                     v.ledger().head().height,
                     v.consensus().view(),
                     v.pooled(),
                     v.certified().map(|c| c.size),
+                    v.lost_votes(),
                 ),
-                None => format!("#{} {:?} is down", machine.seat, machine.character),
+                None => format!("#{} {:?} is down", machine.place, machine.character),
             })
             .collect();
         format!("{}; {}", machines.join("; "), self.clients.complaint())
@@ -415,12 +456,13 @@ impl World {
             Happening::Mischief { at } => self.mischief(at),
             Happening::FreeSpace { at } => self.machines[at].disk.fill(false),
             Happening::Restart { at } => {
-                if self.machines[at].validator.is_none() && !self.machines[at].ruined {
+                if self.machines[at].validator.is_none() && !self.machines[at].dead {
                     self.start(at);
                 }
             }
             Happening::Client { client } => self.on_client(client),
             Happening::NewClient => self.on_new_client(),
+            Happening::Govern => self.govern(),
         }
     }
 
@@ -488,16 +530,29 @@ impl World {
                 actions.extend(validator.handle(now, event));
             }
         }
+        self.look_whether_back(at);
         self.schedule_turn(at);
     }
 }
 
 impl Machine {
-    fn new(chain: &Chain, seat: u16, character: Character) -> Self {
+    /// Neither misbehaves nor has lost votes, nor stays bad; it does not count among the f.
+    fn is_sound(&self) -> bool {
+        let harmed = self.rotten || self.lost || self.stays_bad || self.dead;
+        self.character == Character::Honest && !harmed
+    }
+
+    fn new(chain: &Chain, place: usize, character: Character) -> Self {
+        let files = KeyFiles::new(place);
+        let keyring = files.keyring();
         Self {
-            seat,
+            place,
             character,
-            keys: chain.keys(seat),
+            peer_key: files.newest().peer_key,
+            files,
+            keyring,
+            signers: None,
+            members: Vec::new(),
             validator: None,
             intake: Intake::new(*chain.trust.chain()),
             inbox: VecDeque::new(),
@@ -510,11 +565,15 @@ impl Machine {
             doomed_effect: None,
             effects: 0,
             life: 0,
-            forgetful: false,
+            forgetting: Forgetting::Never,
             rotten: false,
-            ruined: false,
+            lost: false,
+            floor: (Epoch(0), View(0)),
+            stays_bad: false,
+            dead: false,
             checked: 0,
             slow_ms: 0,
+            unspread: false,
             image: None,
         }
     }

@@ -45,14 +45,20 @@ fn r11_a_full_disk_ends_the_process_and_leaves_nothing_half_done() {
 }
 
 #[test]
-fn a_rotten_bit_in_the_log_keeps_a_validator_from_voting_and_stops_nobody_else() {
+fn c17_a_rotten_bit_in_the_log_keeps_a_validator_from_voting_until_the_others_were_heard() {
     for seed in 1..=8 {
         let mut world = World::seeded(seed).payments(6);
         world.run(Until::Height(5));
         world.rot_disk(1);
         world.crash(1, Moment::BeforeSend);
         world.run(Until::Ms(15_000));
-        assert!(world.is_ruined(1), "seed {seed}: it votes from a damaged log");
+        let figures = world.figures();
+        assert_eq!(
+            (figures.salvaged, figures.refused_to_vote),
+            (1, 1),
+            "seed {seed}: it votes from a damaged log"
+        );
+        assert!(figures.regained == 1 && !world.has_lost_votes(1), "seed {seed}: it does not come back");
         world.heal();
         world.check();
     }

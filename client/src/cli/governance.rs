@@ -9,11 +9,14 @@ use client::key::{Key, sign as sign_with};
 use client::payment_id::payment_id;
 use client::report;
 use ledger::block::{BlockHash, Height};
+use ledger::books::{Ledger, Parent};
 use ledger::certificate::{Validator, ValidatorSet};
 use ledger::checkpoint::CertifiedCheckpoint;
+use ledger::codec;
 use ledger::entity::OrgNumber;
 use ledger::fork::{Culprit, culprits, double_cosigners};
 use ledger::governance::{Change, Entrant, Recovery};
+use ledger::halt::{Finding, HALT_BYTES_MAX, HaltProof, HaltProofError, Verdict};
 use ledger::transaction::{Operation, SignedTransaction, Transaction};
 use serde_json::{Value, json};
 
@@ -246,6 +249,36 @@ pub(crate) fn fork(args: &Args, first: &Path, second: &Path) -> Result<Output, F
         values.push(seat_json(seat));
     }
     Ok(Output::new(text, json!({ "guilty": values })))
+}
+
+/// Judges what made a node stop for good.
+pub(crate) fn halt(args: &Args, file: &Path) -> Result<Output, Failure> {
+    let (_, genesis) = genesis(args)?;
+    let mut trust = trust(&genesis)?;
+    let proof: HaltProof = codec::decode(&read_file(file, HALT_BYTES_MAX)?, HALT_BYTES_MAX)
+        .map_err(|error| Failure::file(file, format!("not what a stopped node wrote: {error}")))?;
+    let unproven = |error: HaltProofError| Failure { exit: UNPROVEN, rule: None, message: error.to_string() };
+    let finding = proof.verify(&mut trust).map_err(unproven)?;
+    // Books at hand are those of genesis.
+    let books = Ledger::new(&genesis).map_err(Failure::usage)?;
+    let verdict = match proof.judge(&books, &Parent::Finalized) {
+        Ok(verdict) => Some(verdict),
+        Err(HaltProofError::NoBlock | HaltProofError::Books { .. }) => None,
+        Err(error) => return Err(unproven(error)),
+    };
+    let (signers, judged, broken): (Vec<u16>, bool, Option<String>) = match (&finding, &verdict) {
+        (Finding::Contradiction { culprits }, _) => (culprits.iter().map(|c| c.signer).collect(), true, None),
+        (Finding::Certified { .. }, Some(Verdict::Accepted)) => (Vec::new(), true, None),
+        (Finding::Certified { signers, .. }, Some(Verdict::Refused(broken))) => {
+            (signers.clone(), true, Some(broken.to_string()))
+        }
+        (Finding::Certified { signers, .. }, None) => (signers.clone(), false, None),
+    };
+    let seats = signers.iter().filter_map(|signer| proof.validators.validators.get(usize::from(*signer)));
+    let seats: Vec<Value> = seats.map(seat_json).collect();
+    let named = if judged { "guilty" } else { "guilty_if_refused" };
+    let json = json!({ "epoch": proof.validators.epoch.0, "executed": verdict.is_some(), "refused": broken, named: seats });
+    Ok(Output::new(proof.report(&finding, verdict.as_ref()), json))
 }
 
 /// Those convicted, for people and programs.

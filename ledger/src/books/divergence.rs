@@ -1,11 +1,12 @@
 //! When two machines book one block otherwise: what each would write, so that laying the two side by
 //! side names the register and the record.
 //!
-//! It leaves out who is right, and how the two lists meet: an operator carries them, or asks for them.
+//! It leaves out who is right, and how the two lists meet: an operator carries them, as the text that
+//! [`Changes`] shows itself as.
 //!
 //! Invariant: equal lists come from equal state roots, if what they were executed on was equal.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -15,6 +16,9 @@ use crate::digest::Digest;
 use crate::state_proof::{RegisterRoot, state_root};
 
 use super::execution::Execution;
+
+/// Of a line that is shown because it is not what it should be.
+const HEADING_CHARS_MAX: usize = 120;
 
 /// One record that a block writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,13 @@ pub struct Difference {
 }
 
 impl Changes {
+    /// Names of the registers that the block writes to, in their order.
+    pub fn written(&self) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = self.records.iter().map(|change| change.register).collect();
+        names.dedup();
+        names
+    }
+
     /// Where this execution and another of the same block part first, in the order of registers and
     /// indexes; `None` if they do not.
     pub fn difference(&self, other: &Self) -> Option<Difference> {
@@ -71,6 +82,69 @@ impl Changes {
             None => (None, None),
         };
         Some(Difference { register, ours, theirs })
+    }
+}
+
+/// The first place where two written lists part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// They are not of one block.
+    Heading {
+        /// The first line of the one.
+        ours: String,
+        /// That of the other.
+        theirs: String,
+    },
+    /// A register.
+    Register {
+        /// Its name.
+        register: String,
+        /// The line of the first record there in which they part; `None` if this list has none.
+        ours: Option<String>,
+        /// The other's. Where both are `None` the registers parted before this block.
+        theirs: Option<String>,
+    },
+}
+
+/// Where two lists of changes, as they are written down, part first; `None` if they do not.
+pub fn parting(ours: &str, theirs: &str) -> Option<Parting> {
+    let height = |text: &str| text.split(',').next().unwrap_or("").to_string();
+    if height(ours) != height(theirs) {
+        let heading =
+            |text: &str| text.lines().next().unwrap_or("").chars().take(HEADING_CHARS_MAX).collect();
+        return Some(Parting::Heading { ours: heading(ours), theirs: heading(theirs) });
+    }
+    let registers = |text: &str| -> Vec<(String, String)> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("register ")?.split_once(": "));
+        lines.map(|(name, rest)| (name.into(), rest.into())).collect()
+    };
+    let (one, other) = (registers(ours), registers(theirs));
+    let place = (0..one.len().max(other.len())).find(|place| one.get(*place) != other.get(*place))?;
+    let (register, _) = one.get(place).or_else(|| other.get(place))?.clone();
+    let records = |text: &str| -> Vec<String> {
+        let of = |line: &&str| line.split_once(' ').is_some_and(|(name, _)| name == register);
+        text.lines().filter(of).map(String::from).collect()
+    };
+    let (one, other) = (records(ours), records(theirs));
+    let at = (0..one.len().max(other.len())).find(|at| one.get(*at) != other.get(*at));
+    let line = |lines: &[String]| at.and_then(|at| lines.get(at).cloned());
+    Some(Parting::Register { register, ours: line(&one), theirs: line(&other) })
+}
+
+impl fmt::Display for Parting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Heading { ours, theirs } => {
+                write!(f, "the lists are not of one block: here {ours:?}, there {theirs:?}")
+            }
+            Self::Register { register, ours: None, theirs: None } => {
+                write!(f, "register {register}, in a record that this block does not write")
+            }
+            Self::Register { register, ours, theirs } => {
+                let show = |line: &Option<String>| line.clone().unwrap_or_else(|| "not written".into());
+                write!(f, "register {register}: here {}, there {}", show(ours), show(theirs))
+            }
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Why a block is not valid on its parent, and why books do not begin again.
 
+use alloc::format;
+use alloc::string::String;
+
 use super::LATE_MOVES_MAX;
-use crate::block::{BLOCK_TRANSACTIONS_MAX, BlockHash, Epoch, Height, PROTOCOL_VERSION, View};
+use crate::block::{BLOCK_TRANSACTIONS_MAX, BlockHash, Epoch, Height, View};
 use crate::digest::Digest;
 use crate::governance::RECOVERY_AHEAD_MAX_MS;
 use crate::refusal::Refusal;
@@ -19,7 +22,7 @@ pub enum BlockError {
         head: BlockHash,
     },
     /// Executed by other rules.
-    #[error("version {found}, expected {expected}; this validator executes version {PROTOCOL_VERSION} only")]
+    #[error("version {found}, expected {expected}; {}", version_remedy(*expected, *found))]
     Version {
         /// This validator's.
         expected: u16,
@@ -154,6 +157,19 @@ pub enum BlockError {
         /// The header's.
         found: Digest,
     },
+}
+
+/// Who has to do what about a block of another version.
+fn version_remedy(expected: u16, found: u16) -> String {
+    if found > expected {
+        format!(
+            "this program executes blocks up to version {expected}: install the release that executes version {found} on this node, and start it again"
+        )
+    } else {
+        format!(
+            "the proposer runs a program that makes version {found}: install the release that executes version {expected} there"
+        )
+    }
 }
 
 /// Why the books do not begin again from a recovery.

@@ -31,7 +31,7 @@ impl Place {
         let mut signers = Signers(vec![self.signer()]);
         let (store, damage) = open_store(&self.path("data"), &CHAIN, &mut signers).unwrap();
         let mut signer = signers.0.remove(0);
-        let lost = signer.meet(&store, damage.as_deref()).unwrap();
+        let lost = signer.meet(&mut Arc::clone(&store), damage.as_deref()).unwrap();
         Node { signer, store, lost }
     }
 

@@ -30,9 +30,11 @@ impl Validator {
         }
     }
 
-    /// Who has lost its own log may be behind where it once was, and says nothing.
+    /// Who has lost its own log may be behind where it once was, and says nothing; also after the others
+    /// were heard, until it is where it votes again.
     pub(super) fn on_view_request(&mut self, from: u16, nonce: u64) {
-        if self.memory.progress().is_none() {
+        let there = self.core.view() >= self.memory.vote_from(self.set.epoch);
+        if self.memory.progress().is_none() && there {
             let message = Message::ViewAnswer { nonce, status: self.core.status() };
             self.actions.push(Action::Send { to: To::One(from), message });
         }

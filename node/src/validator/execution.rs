@@ -80,6 +80,14 @@ impl Executions {
         self.staged.get(block).map(|staged| staged.block()).or_else(|| self.bodies.get(block))
     }
 
+    /// The books after a parent, if it is executed already.
+    pub(super) fn known_parent(&self, ledger: &Ledger, parent: &BlockHash) -> Option<Parent> {
+        if *parent == ledger.head().block {
+            return Some(Parent::Finalized);
+        }
+        self.staged.get(parent).cloned().map(Parent::Staged)
+    }
+
     /// Remembers that consensus asked for a verdict.
     pub(super) fn want(&mut self, block: BlockHash) {
         self.wanted.insert(block);

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use consensus::event::HaltReason;
-use ledger::block::LeafIndex;
-use ledger::books::Staged;
+use ledger::block::{BlockHash, LeafIndex};
+use ledger::books::{BlockError, Changes, Staged};
 use ledger::finality::{Finality, FinalizedBlock};
 use ledger::refusal::Refusal;
 use ledger::time::Timestamp;
@@ -97,6 +97,15 @@ impl Validator {
         let block = block.map(|block| Box::new(block.to_block()));
         self.halted = true;
         self.actions.push(Action::Halt { reason, block });
+    }
+
+    /// Why our books refuse a block, and what executing it writes here if it can be executed. `None` if it
+    /// was not refused, or its body is kept no more.
+    pub fn refusal_of(&self, block: &BlockHash) -> Option<(BlockError, Option<Changes>)> {
+        let body = self.executions.refused(block)?;
+        let parent = self.executions.known_parent(&self.ledger, &body.header().parent)?;
+        let error = self.ledger.verify(&parent, body).err()?;
+        Some((error, self.ledger.changes(&parent, body).ok()))
     }
 
     pub(super) fn on_certified(&mut self) {

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use consensus::event::Message;
-use ledger::block::View;
+use ledger::block::{Epoch, View};
 use ledger::certificate::{Statement, Vote};
+use ledger::entity::OrgNumber;
 use node::validator::{Action, Event, Validator};
 
 use super::Checker;
@@ -19,10 +20,19 @@ const WINDOW_VIEWS: u64 = 64;
 /// One life of one machine.
 #[derive(Default)]
 pub(super) struct Life {
-    view: View,
+    term: (Epoch, View),
     heard: BTreeMap<(u16, View), Vec<Statement>>,
     // Shown both halves, and nothing kept yet.
     due: BTreeMap<(u16, View), (Statement, Statement)>,
+}
+
+impl Life {
+    /// What was heard in another epoch is of no use to the core of this one.
+    fn enter(&mut self, epoch: Epoch) {
+        if self.term.0 != epoch {
+            (self.term, self.heard) = ((epoch, View(0)), BTreeMap::new());
+        }
+    }
 }
 
 /// The four pairs that no correct validator signs both of (rule C10).
@@ -42,10 +52,19 @@ impl Checker {
         self.lives.remove(&at);
     }
 
+    /// A machine lost votes: what it was beyond it may go through again, saying nothing, until it votes.
+    pub fn on_lost(&mut self, whose: OrgNumber) {
+        self.lost.insert(whose);
+    }
+
     /// Before a machine takes in an event.
     pub fn before(&mut self, at: usize, event: &Event, validator: &Validator) {
         let Event::Message { message: Message::Vote(vote), .. } = event else { return };
         let view = vote.statement.view();
+        let epoch = validator.ledger().validators().epoch;
+        if vote.epoch != epoch {
+            return;
+        }
         let near = validator.consensus().view();
         let (_, tip, _) = validator.consensus().finalized();
         let inside =
@@ -55,6 +74,7 @@ impl Checker {
         }
         let key = (vote.signer, view);
         let life = self.lives.entry(at).or_default();
+        life.enter(epoch);
         let heard = life.heard.entry(key).or_default();
         if heard.contains(&vote.statement) {
             return;
@@ -62,7 +82,7 @@ impl Checker {
         let first = heard.iter().find(|earlier| contradict(earlier, &vote.statement)).copied();
         heard.push(vote.statement);
         if let Some(first) = first
-            && !self.convicted.contains(&(at, vote.signer, view))
+            && !self.convicted.contains(&(at, epoch, vote.signer, view))
         {
             life.due.insert(key, (first, vote.statement));
             self.equivocations += 1;
@@ -70,15 +90,21 @@ impl Checker {
     }
 
     /// After a machine has taken in some, before anything that follows is carried out.
-    pub fn after(&mut self, at: usize, seat: u16, validator: &Validator, actions: &[Action]) {
+    pub fn after(&mut self, at: usize, whose: OrgNumber, validator: &Validator, actions: &[Action]) {
+        let epoch = validator.ledger().validators().epoch;
         let consensus = validator.consensus();
         let (view, (_, tip, _)) = (consensus.view(), consensus.finalized());
-        let highest_voted = self.said.range((seat, View(0))..=(seat, View(u64::MAX))).next_back();
-        let highest_voted = highest_voted.map_or(View(0), |((_, view), _)| *view);
+        let voted = |seat: u16| self.said.range((epoch, seat, View(0))..=(epoch, seat, View(u64::MAX)));
+        let highest_voted = validator.seat().and_then(|seat| voted(seat).next_back());
+        let highest_voted = highest_voted.map_or(View(0), |((.., view), _)| *view);
         let life = self.lives.entry(at).or_default();
-        assert!(view >= life.view, "#{at} goes back from view {} to {view} (invariant 11)", life.view);
-        assert!(view >= highest_voted, "#{at} is in view {view} and voted in {highest_voted} (invariant 11)");
-        life.view = view;
+        assert!((epoch, view) >= life.term, "#{at} goes back from {:?} to {view} (invariant 11)", life.term);
+        assert!(
+            view >= highest_voted || self.lost.contains(&whose),
+            "#{at} is in view {view} and voted in {highest_voted} (invariant 11)"
+        );
+        life.enter(epoch);
+        life.term = (epoch, view);
         let far = View(view.0.saturating_sub(2 * NEAR_VIEWS));
         life.heard.retain(|(_, heard), _| *heard >= far);
         for action in actions {
@@ -99,15 +125,12 @@ impl Checker {
 
     /// Whether the signature is the signer's, by the bytes that specs/formats.md writes down.
     pub(super) fn is_signed(&mut self, vote: &Vote) -> bool {
-        let set = &self.genesis.validators;
-        if vote.epoch != set.epoch {
-            return false;
-        }
-        let key = (vote.signer, vote.statement, vote.signature);
+        let key = (vote.epoch, vote.signer, vote.statement, vote.signature);
         if let Some(known) = self.signed.get(&key) {
             return *known;
         }
-        let Some(validator) = set.validators.get(usize::from(vote.signer)) else { return false };
+        let Some(validator) = self.seat(vote.epoch, vote.signer) else { return false };
+        let vote_key = validator.vote_key;
         let kind = match vote.statement {
             Statement::Notarize { .. } => 1,
             Statement::Nullify { .. } => 2,
@@ -122,7 +145,7 @@ impl Checker {
             bytes.extend_from_slice(&block.0.0);
         }
         let signature = ed25519_dalek::Signature::from_bytes(&vote.signature.0);
-        let holds = ed25519_dalek::VerifyingKey::from_bytes(&validator.vote_key.0)
+        let holds = ed25519_dalek::VerifyingKey::from_bytes(&vote_key.0)
             .is_ok_and(|key| key.verify_strict(&bytes, &signature).is_ok());
         self.signed.insert(key, holds);
         holds

@@ -18,9 +18,8 @@ use ledger::digest::Digest;
 use ledger::time::Timestamp;
 use node::cosigning::Cosignature;
 
-use super::trouble::crash;
+use super::trouble::{Forgetting, crash};
 use super::{Happening, Packet, World};
-use crate::disk::promise;
 
 /// Length limit for what members read of one another here.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
@@ -41,7 +40,7 @@ pub enum Character {
     Forger,
     /// Gives up every view at once, and finality with it, whatever it voted before.
     Nuller,
-    /// Crashes often and forgets each time what it voted.
+    /// Crashes often and forgets each time what it voted, and its signer does not notice.
     Amnesiac,
     /// Is late by seconds with everything, and says old things again.
     Laggard,
@@ -49,13 +48,19 @@ pub enum Character {
     Flooder,
     /// One of two machines that vote with the same keys and do not know of each other.
     Twin,
-    /// Its whole disk is set back to an old image now and then.
+    /// Its whole disk is set back to an old image now and then, and its signer's memory is not: it must
+    /// notice, and is bound by all it signed.
     Restored,
+    /// It loses its vote log in crashes, and its signer's memory with it, and knows that: it too is bound.
+    Bereft,
+    /// Its whole machine, its signer's memory too, is set back to an old image now and then: so two copies
+    /// of it ran one after the other.
+    Copied,
 }
 
 impl Character {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 12;
 
     /// Those that count among the f.
     pub const FAULTY: [Self; Self::COUNT - 1] = [
@@ -68,15 +73,13 @@ impl Character {
         Self::Flooder,
         Self::Twin,
         Self::Restored,
+        Self::Bereft,
+        Self::Copied,
     ];
 
     /// Whether the invariants bind its votes and its books.
     pub(super) fn keeps_its_word(self) -> bool {
-        match self {
-            Self::Honest => true,
-            Self::Restored => promise::OLD_IMAGE_IS_NOTICED,
-            _ => false,
-        }
+        matches!(self, Self::Honest | Self::Restored | Self::Bereft)
     }
 }
 
@@ -114,7 +117,9 @@ impl World {
     pub(super) fn mischief(&mut self, at: usize) {
         let character = self.machines[at].character;
         let wait = match character {
-            Character::Amnesiac | Character::Restored => self.random.between(500, 5000),
+            Character::Amnesiac | Character::Restored | Character::Bereft | Character::Copied => {
+                self.random.between(500, 5000)
+            }
             _ => self.random.between(100, 800),
         };
         self.later(wait, Happening::Mischief { at });
@@ -125,10 +130,14 @@ impl World {
             Character::Nuller => self.give_up(at),
             Character::Amnesiac => {
                 self.figures.misdeeds += 1;
-                self.machines[at].forgetful = true;
+                self.machines[at].forgetting = Forgetting::Unnoticed;
                 self.crash_now(at, crash::AT_REST);
             }
-            Character::Restored => self.set_back(at),
+            Character::Bereft => {
+                self.figures.misdeeds += 1;
+                self.lose_log(at);
+            }
+            Character::Restored | Character::Copied => self.set_back(at),
             Character::Laggard => self.say_again(at),
             Character::Flooder => self.flood(at),
             Character::Forger => self.invent(at),
@@ -231,18 +240,10 @@ impl World {
 
     fn set_back(&mut self, at: usize) {
         if self.machines[at].image.is_none() || self.random.permille(300) {
-            self.machines[at].image = Some(self.machines[at].disk.clone());
-            return;
+            return self.take_image(at);
         }
-        self.crash_now(at, crash::AT_REST);
-        let machine = &mut self.machines[at];
-        let full = machine.disk.is_full();
-        if let Some(image) = machine.image.clone() {
-            machine.disk = image;
-            machine.disk.fill(full);
-        }
+        self.put_image_back(at, self.machines[at].character == Character::Copied);
         self.figures.misdeeds += 1;
-        self.tell(|| format!("#{at} is set back to an old image"));
     }
 
     fn say_again(&mut self, at: usize) {
@@ -288,7 +289,8 @@ impl World {
             5 => Message::StatusRequest,
             6 => Message::CertificateRequest(view),
             7 => Message::Status(Status {
-                epoch: Epoch(0),
+                // Now and then of an epoch that has yet to come.
+                epoch: Epoch(self.checker.set().epoch.0 + self.random.below(8) / 7),
                 view,
                 height: Height(self.random.next()),
                 entry: None,
@@ -306,7 +308,7 @@ impl World {
 
     /// A certificate that only its maker signed, several times over.
     pub(super) fn lonely_certificate(&mut self, at: usize, statement: Statement) -> Certificate {
-        let set = self.chain.trust.validators();
+        let (set, _) = self.voice(at);
         let (epoch, seats, quorum) = (set.epoch, set.len(), set.quorum());
         let signature = self.signed(at, statement).signature;
         let votes: Vec<_> = (0..quorum as u16).map(|seat| (seat, signature)).collect();
@@ -326,7 +328,10 @@ impl World {
         let origin = self.chain.trust.origin().into();
         let machine = &self.machines[at];
         let time_s = self.now / 1000;
-        let by = machine.keys.cosign(machine.seat, &Checkpoint { origin, size, root }, time_s);
+        let (set, seat) = self.voice(at);
+        let keys =
+            machine.keyring.seat(&set).map_or_else(|| machine.keyring.for_network(&set, None), |k| k.1);
+        let by = keys.cosign(seat, &Checkpoint { origin, size, root }, time_s);
         Cosignature { size, root, by }
     }
 }

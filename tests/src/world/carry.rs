@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 use consensus::event::{Evidence, Message, To};
-use ledger::block::LeafIndex;
-use ledger::certificate::{Statement, Vote};
+use ledger::block::{Epoch, LeafIndex, View};
+use ledger::certificate::{Statement, ValidatorSet, Vote};
 use ledger::checkpoint::Checkpoint;
 use ledger::codec;
 use ledger::digest::Digest;
+use ledger::signature::Signature;
 use node::cosigning::Cosignature;
+use node::signer::{Refusal, VoteLog};
 use node::validator::{Action, Event};
+use node::watermark::Term;
 
 use super::trouble::crash;
 use super::{Moment, Packet, World};
+use crate::chain::invented_org;
 use crate::disk::Written;
 
 /// Events taken in per turn, as `node::run` does.
@@ -37,7 +41,7 @@ impl World {
             actions.extend(validator.handle(now, Event::Tick));
         }
         if honest {
-            self.checker.after(at, machine.seat, validator, &actions);
+            self.checker.after(at, invented_org(machine.place), validator, &actions);
         }
         self.finish_turn(at, actions);
     }
@@ -160,34 +164,37 @@ impl World {
 
     /// A validator's own report of an offence, as `node::run` signs it.
     fn report(&mut self, at: usize, evidence: &Evidence) {
+        let Some(validator) = &self.machines[at].validator else { return };
+        let epoch = validator.ledger().validators().epoch;
+        let Some((_, keys)) = self.seat_in(at, epoch) else { return };
+        let entity = invented_org(self.machines[at].place);
+        let signed = node::report::report(entity, keys, self.chain.trust.chain(), evidence);
         let machine = &mut self.machines[at];
-        let trust = &self.chain.trust;
-        let entity = trust.validators().validators[usize::from(machine.seat)].entity;
-        let signed = node::report::report(entity, &machine.keys, trust.chain(), evidence);
         let verified = machine.intake.submitted(vec![signed]).into_iter().flatten();
         machine.own.extend(verified.map(Event::Own));
     }
 
     fn carry_out(&mut self, at: usize, action: Action) {
         match action {
-            Action::Vote { statement, .. } => self.vote(at, statement),
-            Action::Cosign { size, root, .. } => self.cosign(at, size, root),
+            Action::Vote { epoch, statement } => self.vote(at, epoch, statement),
+            Action::Cosign { epoch, size, root } => self.cosign(at, epoch, size, root),
             Action::Send { to, message } => self.send(at, to, &message),
             Action::SendCosignatures { to, cosignatures } => {
-                self.send_to_seat(at, to, &Packet::Cosignatures(cosignatures));
+                self.send_to_number(at, to, &Packet::Cosignatures(cosignatures));
             }
             Action::Spread(transactions) => {
                 let bytes = transactions.iter().map(|t| codec::encode(t.signed())).collect();
                 self.broadcast(at, &Packet::Transactions(Arc::new(bytes)));
             }
-            Action::FetchBlock { from, block } => self.send_to_seat(at, from, &Packet::AskBlock(block)),
-            Action::FetchBlocks { from, height } => self.send_to_seat(at, from, &Packet::AskBlocks(height)),
-            Action::Reply { request, outcome } => self.on_reply(at, request, &outcome),
-            Action::BeginEpoch { set, .. } => {
-                panic!("#{at} begins epoch {}, which nobody asked for", set.epoch)
+            Action::FetchBlock { from, block } => self.send_to_number(at, from, &Packet::AskBlock(block)),
+            Action::FetchBlocks { from, height } => {
+                self.send_to_number(at, from, &Packet::AskBlocks(height));
             }
+            Action::Reply { request, outcome } => self.on_reply(at, request, &outcome),
+            Action::BeginEpoch { set, .. } => self.begin_epoch(at, &set),
             Action::Report(evidence) => self.report(at, &evidence),
-            Action::Forgot(_) | Action::Regained(_) => {}
+            Action::Forgot(term) => self.forgot(at, term),
+            Action::Regained(floor) => self.regained(at, floor),
             Action::Halt { reason, .. } => {
                 let honest = self.machines[at].character.keeps_its_word();
                 assert!(!honest, "#{at} stopped for good: {reason:?}");
@@ -201,40 +208,112 @@ impl World {
         }
     }
 
+    /// As the newest seat that the machine has or had, whether its signer would or not.
     pub(super) fn signed(&self, at: usize, statement: Statement) -> Vote {
-        let (machine, trust) = (&self.machines[at], &self.chain.trust);
-        let epoch = trust.validators().epoch;
-        let signature = machine.keys.sign_vote(&statement, trust.chain(), epoch);
-        Vote { epoch, statement, signer: machine.seat, signature }
+        let (set, signer) = self.voice(at);
+        let epoch = set.epoch;
+        let keys = self.machines[at].keyring.seat(&set).map(|(_, keys)| keys);
+        let signature = match keys {
+            Some(keys) => keys.sign_vote(&statement, self.chain.trust.chain(), epoch),
+            None => Signature([0; 64]),
+        };
+        Vote { epoch, statement, signer, signature }
+    }
+
+    fn begin_epoch(&mut self, at: usize, set: &ValidatorSet) {
+        if self.machines[at].character.keeps_its_word() {
+            assert_eq!(self.checker.set_of(set.epoch), Some(set), "#{at} begins another epoch {}", set.epoch);
+        }
+        self.note(&[13, at as u64, set.epoch.0]);
+        self.tell(|| format!("#{at} begins epoch {} of {} validators", set.epoch, set.len()));
+        self.admit(at);
+        self.connect(at);
+    }
+
+    /// A vote of the machine's own turned up that its disk does not hold.
+    fn forgot(&mut self, at: usize, term: Term) {
+        self.tell(|| format!("#{at} was shown a vote of its own of {term:?} that it does not remember"));
+        self.figures.shown += 1;
+        self.lose_votes(at);
+        if let Some(signers) = &mut self.machines[at].signers {
+            signers.lose().expect("the signers' memory can be written");
+        }
+    }
+
+    fn regained(&mut self, at: usize, floor: Term) {
+        self.tell(|| format!("#{at} votes again, from {floor:?} on"));
+        self.note(&[17, at as u64, floor.0.0, floor.1.0]);
+        self.figures.regained += 1;
+        if let Some(signers) = &mut self.machines[at].signers {
+            signers.regain(floor).expect("the signers' memory can be written");
+        }
+        self.machines[at].floor = floor.max(self.machines[at].floor);
+    }
+
+    /// Whether a machine is where it votes again after a loss.
+    pub(super) fn look_whether_back(&mut self, at: usize) {
+        let machine = &mut self.machines[at];
+        let Some(validator) = machine.validator.as_ref().filter(|_| machine.lost) else { return };
+        let here = (validator.ledger().validators().epoch, validator.consensus().view());
+        let (epoch, first) = machine.floor;
+        let there = here >= (epoch, first) && (here.0.0 != epoch.0 + 1 || here.1 >= View(2));
+        machine.lost = validator.lost_votes().is_some() || !there;
+    }
+
+    /// What a signer does not sign is not said; one that keeps its word never asks for what contradicts.
+    fn refused(&mut self, at: usize, refusal: &Refusal) {
+        let honest = self.machines[at].character.keeps_its_word();
+        assert!(!honest || !refusal.ends_process(), "#{at}: {refusal}");
+        self.tell(|| format!("#{at} does not sign: {refusal}"));
+        self.figures.unsigned += 1;
     }
 
     /// Invariant 9: no vote leaves before it is durable, nor a notarize without the block's body.
-    fn vote(&mut self, at: usize, statement: Statement) {
+    fn vote(&mut self, at: usize, epoch: Epoch, statement: Statement) {
         let disk = &self.machines[at].disk;
-        assert!(disk.statements().contains(&statement), "#{at} signs {statement:?}, which is not durable");
+        // What fell below the floor in the very step that kept it belongs to an epoch that is over.
+        let over = (epoch, statement.view()) < disk.floor();
+        let kept = over || disk.statements().contains(&(epoch, statement));
+        assert!(kept, "#{at} signs {statement:?} of epoch {epoch}, which is not durable");
         if let Statement::Notarize { block, .. } = statement {
-            assert!(disk.block(&block).is_some(), "#{at} signs {statement:?} without the block on its disk");
+            assert!(
+                over || disk.block(&block).is_some(),
+                "#{at} signs {statement:?} without the block on its disk"
+            );
         }
-        let vote = self.signed(at, statement);
+        let Some((signer, keys)) = self.seat_in(at, epoch) else { return };
+        let (key, steps) = (keys.vote_key(), self.machines[at].disk.steps());
+        let chain = *self.chain.trust.chain();
+        let Some(signers) = &mut self.machines[at].signers else { return };
+        let signature = match signers.vote(&key, &statement, &chain, epoch, steps) {
+            Ok(signature) => signature,
+            Err(refusal) => return self.refused(at, &refusal),
+        };
+        let vote = Vote { epoch, statement, signer, signature };
         self.checker.on_vote(&vote);
         self.tell(|| format!("#{at} votes {statement:?}"));
-        self.note(&[3, at as u64, statement.view().0]);
+        self.note(&[3, at as u64, epoch.0, statement.view().0]);
         self.send(at, To::All, &Message::Vote(vote));
         self.machines[at].own.push_back(Event::Voted(vote));
         self.after_vote(at, statement);
     }
 
-    fn cosign(&mut self, at: usize, size: u64, root: Digest) {
+    fn cosign(&mut self, at: usize, epoch: Epoch, size: u64, root: Digest) {
         if !self.machines[at].disk.may_cosign(size, &root) {
             return;
         }
-        let origin = self.chain.trust.origin().into();
+        let Some((seat, keys)) = self.seat_in(at, epoch) else { return };
+        let (key, steps) = (keys.vote_key(), self.machines[at].disk.steps());
+        let checkpoint = Checkpoint { origin: self.chain.trust.origin().into(), size, root };
         let time_s = self.clock(at).0 / 1000;
-        let machine = &self.machines[at];
-        let by = machine.keys.cosign(machine.seat, &Checkpoint { origin, size, root }, time_s);
+        let Some(signers) = &mut self.machines[at].signers else { return };
+        let by = match signers.cosign(&key, seat, &checkpoint, time_s, steps) {
+            Ok(by) => by,
+            Err(refusal) => return self.refused(at, &refusal),
+        };
         let own = self.machines[at].disk.leaves().len() as u64;
         assert!(size <= own, "#{at} cosigns {size} leaves and has posted {own}");
-        self.checker.on_cosigned(machine.seat, size, root);
+        self.checker.on_cosigned(epoch, seat, size, root);
         let cosignature = Cosignature { size, root, by };
         self.broadcast(at, &Packet::Cosignatures(vec![cosignature]));
         self.machines[at].own.push_back(Event::Cosignatures(vec![cosignature]));

@@ -99,7 +99,7 @@ impl World {
         self.later(wait, Happening::NewClient);
     }
 
-    fn add_life(&mut self, life: Life) {
+    pub(super) fn add_life(&mut self, life: Life) {
         self.forbid(&life);
         self.clients.clients.push(Client { life, step: 0, tries: 0, done: false, waits_for: None });
         let client = self.clients.clients.len() - 1;
@@ -134,7 +134,7 @@ impl World {
         }
         known.waits_for = None;
         known.tries += 1;
-        if known.life.refusable && known.tries > TRIES_MAX {
+        if (known.life.refusable || known.life.attempt) && known.tries > TRIES_MAX {
             known.done = true;
             return;
         }
@@ -174,6 +174,11 @@ impl World {
             // What a faulty machine says is worth nothing; the receipt is (`check_receipts`).
             _ if !honest => {}
             Outcome::Posted { leaf } => self.on_posted(at, client, step, *leaf),
+            Outcome::Refused(refusal) if current && self.clients.clients[client].life.attempt => {
+                self.tell(|| format!("#{at} refuses a change, rule {}: {refusal}", refusal.rule()));
+                self.figures.changes_refused += 1;
+                self.clients.clients[client].done = true;
+            }
             Outcome::Refused(refusal) if current && self.clients.clients[client].life.refusable => {
                 self.tell(|| format!("#{at} refuses, rule {}: {refusal}", refusal.rule()));
                 self.figures.refused += 1;
@@ -220,7 +225,7 @@ impl World {
     pub(super) fn check_books(&mut self) {
         self.figures.transactions = 0;
         for (at, machine) in self.machines.iter().enumerate() {
-            if machine.character != Character::Honest || machine.ruined {
+            if machine.character != Character::Honest || machine.dead {
                 continue;
             }
             let Some(validator) = &machine.validator else { panic!("#{at} is down") };
@@ -248,21 +253,26 @@ impl World {
     /// Whoever was told that a transaction is posted can prove it, from any honest machine.
     pub(super) fn check_receipts(&mut self) {
         let honest: Vec<usize> = (0..self.machines.len())
-            .filter(|at| self.machines[*at].character == Character::Honest && !self.machines[*at].ruined)
+            .filter(|at| self.machines[*at].character == Character::Honest && !self.machines[*at].dead)
             .collect();
         let at = honest[self.random.index(honest.len())];
-        let Some(certified) = self.machines[at].validator.as_ref().and_then(|v| v.certified().cloned())
+        let validator = self.machines[at].validator.as_ref();
+        let Some((certified, known)) =
+            validator.and_then(|v| Some((v.certified()?.clone(), v.trust().clone())))
         else {
             assert!(self.checker.acknowledged().is_empty(), "acknowledged without a certified checkpoint");
             return;
         };
+        // What a machine keeps of the sets is what the checker followed.
+        let sets: Vec<_> = known.terms().iter().map(|term| term.validators()).collect();
+        assert_eq!(sets, self.checker.sets().iter().collect::<Vec<_>>(), "#{at} followed other sets");
         // Whoever holds genesis, and nothing else.
         let genesis = &self.chain.genesis;
         let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone());
         let trust = &trust.expect("validators that can be trusted");
         let checkpoint =
             Checkpoint { origin: trust.origin().into(), size: certified.size, root: certified.root };
-        let note = CertifiedCheckpoint::assemble(checkpoint, &certified.cosignatures, trust);
+        let note = CertifiedCheckpoint::assemble(checkpoint, &certified.cosignatures, &known);
         let note = note.expect("a certified checkpoint has a quorum");
         let leaves = &self.machines[at].disk.leaves()[..certified.size as usize];
         let hashes = leaf_hashes(leaves);
@@ -274,7 +284,7 @@ impl World {
                 path(place, &hashes),
                 note.clone(),
                 None,
-                Vec::new(),
+                known.handoffs_at(certified.size).to_vec(),
             );
             let text = receipt.to_text();
             let read = Receipt::parse_bytes(text.as_bytes()).expect("a receipt reads back");

@@ -34,7 +34,7 @@ impl Packet {
 impl World {
     pub(super) fn send(&mut self, at: usize, to: To, message: &Message) {
         if let Message::Proposal { block, vote, .. } = message {
-            let own = self.machines[at].disk.statements().contains(&vote.statement);
+            let own = self.machines[at].disk.statements().contains(&(vote.epoch, vote.statement));
             assert!(own, "#{at} proposes {:?} before its own vote is durable", block.header.hash());
         }
         let bytes: Arc<[u8]> = codec::encode(message).into();
@@ -45,28 +45,16 @@ impl World {
         let packet = Packet::Message(bytes);
         match to {
             To::All => self.broadcast(at, &packet),
-            To::One(seat) => self.send_to_seat(at, seat, &packet),
-        }
-    }
-
-    pub(super) fn broadcast(&mut self, at: usize, packet: &Packet) {
-        for to in (0..self.machines.len()).filter(|to| *to != at) {
-            if self.machines[to].seat != self.machines[at].seat {
-                self.transmit(at, to, packet.clone());
-            }
-        }
-    }
-
-    pub(super) fn send_to_seat(&mut self, at: usize, seat: u16, packet: &Packet) {
-        for to in (0..self.machines.len()).filter(|to| *to != at) {
-            if self.machines[to].seat == seat {
-                self.transmit(at, to, packet.clone());
-            }
+            To::One(number) => self.send_to_number(at, number, &packet),
         }
     }
 
     /// What a machine sends leaves it, unless its character has other plans.
     pub(super) fn transmit(&mut self, from: usize, to: usize, packet: Packet) {
+        if self.machines[from].unspread && matches!(packet, Packet::Transactions(_)) {
+            self.figures.unspread += 1;
+            return;
+        }
         for (wait_ms, packet) in self.twisted(from, to, packet) {
             self.dispatch(from, to, packet, wait_ms);
         }
@@ -140,14 +128,15 @@ impl World {
             }
             return;
         }
+        // Both ends must admit one another; whoever does not hears nothing.
+        let (Some(number), Some(_)) = (self.number(to, from), self.number(from, to)) else { return };
         self.figures.delivered += 1;
         self.note(&[11, from as u64, to as u64]);
-        let seat = self.machines[from].seat;
         let machine = &mut self.machines[to];
         let event = match packet {
             Packet::Message(bytes) => {
                 let Ok(message) = codec::decode::<Message>(&bytes, MESSAGE_BYTES_MAX) else { return };
-                let Ok(event) = machine.intake.message(seat, message) else { return };
+                let Ok(event) = machine.intake.message(number, message) else { return };
                 event
             }
             Packet::Transactions(all) => {
@@ -164,18 +153,18 @@ impl World {
                 let block = bytes.and_then(|bytes| codec::decode::<Block>(&bytes, MESSAGE_BYTES_MAX).ok());
                 match block.map(|block| machine.intake.block(block)) {
                     Some(Ok(block)) => Event::Block(block),
-                    _ => Event::Unanswered { from: seat },
+                    _ => Event::Unanswered { from: number },
                 }
             }
             Packet::Blocks(blocks) => {
                 let read = |bytes: &Vec<u8>| codec::decode::<FinalizedBlock>(bytes, MESSAGE_BYTES_MAX).ok();
                 match blocks.iter().map(read).collect::<Option<Vec<_>>>() {
-                    Some(blocks) => Event::Blocks { from: seat, blocks: machine.intake.finalized(blocks) },
-                    None => Event::Unanswered { from: seat },
+                    Some(blocks) => Event::Blocks { from: number, blocks: machine.intake.finalized(blocks) },
+                    None => Event::Unanswered { from: number },
                 }
             }
-            Packet::Unanswered => Event::Unanswered { from: seat },
-            Packet::Connected => Event::Connected(seat),
+            Packet::Unanswered => Event::Unanswered { from: number },
+            Packet::Connected => Event::Connected(number),
         };
         self.machines[to].inbox.push_back(event);
         self.schedule_turn(to);

@@ -16,6 +16,12 @@ pub struct Plan {
     pub storm_ms: u64,
     /// Payment systems.
     pub lives: usize,
+    /// Followers behind the validators.
+    pub followers: usize,
+    /// Changes of the validator set that people ask for.
+    pub changes: usize,
+    /// Whether more than f validators are lost for good in the end, and people begin again.
+    pub recovery: bool,
 }
 
 impl Plan {
@@ -26,12 +32,24 @@ impl Plan {
         let validators = [4, 4, 4, 4, 5, 7][random.index(6)];
         let most = (validators - 1) / 3;
         let count = if random.permille(333) { 0 } else { 1 + random.index(most) };
-        let faulty = (0..count).map(|_| Character::FAULTY[random.index(Character::FAULTY.len())]).collect();
+        let faulty: Vec<Character> =
+            (0..count).map(|_| Character::FAULTY[random.index(Character::FAULTY.len())]).collect();
+        let storm_ms = [3000, 6000, 15_000][random.index(3)];
+        let lives = random.between(3, 10) as usize;
+        let governed = random.permille(350);
+        let recovery = faulty.is_empty() && random.permille(100);
         Self {
             validators,
             faulty,
-            storm_ms: [3000, 6000, 15_000][random.index(3)],
-            lives: random.between(3, 10) as usize,
+            storm_ms,
+            lives,
+            followers: match () {
+                () if recovery => most + 1,
+                () if governed => random.between(1, 2) as usize,
+                () => 0,
+            },
+            changes: if governed { random.between(2, 5) as usize } else { 0 },
+            recovery,
         }
     }
 }
@@ -42,12 +60,21 @@ impl Plan {
 /// When something does not hold.
 pub fn play(seed: u64, telling: bool) -> (Figures, u64) {
     let plan = Plan::of(seed);
-    let mut world = World::with(seed, plan.validators, &plan.faulty).payments(plan.lives);
+    let mut world = World::governed(seed, plan.validators, plan.followers, &plan.faulty);
+    world = world.payments(plan.lives).changes(plan.changes);
+    if plan.recovery {
+        // What more than f disks lose beside those that are lost for good is beyond any promise.
+        world = world.with_sound_disks();
+    }
     if telling {
         println!("{plan:?}");
         world = world.telling();
     }
     world.storm(plan.storm_ms);
+    if plan.recovery {
+        world.lose_too_many();
+        world.begin_again();
+    }
     world.heal();
     world.check();
     (world.figures(), world.trace())

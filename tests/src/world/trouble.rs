@@ -6,7 +6,7 @@ use node::intake::Intake;
 use node::validator::Validator;
 
 use super::{Happening, Moment, Until, World};
-use crate::disk::{Damage, promise};
+use crate::chain::invented_org;
 use crate::weather::Weather;
 
 /// After healing, all must be well within this much of the world's time.
@@ -24,6 +24,15 @@ pub(super) mod crash {
     pub(crate) const BEFORE_SEND: usize = 3;
     pub(crate) const MID_SEND: usize = 4;
     pub(crate) const FULL_DISK: usize = 5;
+}
+
+/// What a machine's disk loses of its votes in every crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forgetting {
+    /// Nothing, as promised.
+    Never,
+    /// All, and the signers' memory says that nothing was ever signed.
+    Unnoticed,
 }
 
 impl World {
@@ -56,7 +65,7 @@ impl World {
     /// From now on a machine's disk loses its own votes in every crash, which no correct validator's
     /// may: shows that the checker notices.
     pub fn forget_votes(&mut self, at: usize) {
-        self.machines[at].forgetful = true;
+        self.machines[at].forgetting = Forgetting::Unnoticed;
     }
 
     /// From now on nothing more fits on a machine's disk, or again everything.
@@ -74,9 +83,68 @@ impl World {
         }
     }
 
-    /// Whether a machine refused to start from its disk.
-    pub fn is_ruined(&self, at: usize) -> bool {
-        self.machines[at].ruined
+    /// Whether a machine has lost votes, or may have, and has not made up for it yet.
+    pub fn has_lost_votes(&self, at: usize) -> bool {
+        self.machines[at].lost || self.machines[at].rotten
+    }
+
+    /// A bit of a machine's disk turns over, and the machine reads it.
+    pub fn rot_disk_and_restart(&mut self, at: usize) {
+        self.rot_disk(at);
+        self.crash_now(at, crash::AT_REST);
+    }
+
+    /// What a machine spreads to the others' pools reaches nobody from now on, or again everybody.
+    pub fn spread_nothing(&mut self, at: usize, nothing: bool) {
+        self.machines[at].unspread = nothing;
+    }
+
+    /// Keeps a copy of a machine's disk and of its signers' memory.
+    pub fn take_image(&mut self, at: usize) {
+        let machine = &self.machines[at];
+        let image = (machine.disk.clone(), machine.files.image());
+        self.machines[at].image = Some(image);
+    }
+
+    /// Crashes a machine and sets its disk back to the copy; the signers' memory too, if `whole`, which
+    /// amounts to running a second machine with the same keys.
+    pub fn put_image_back(&mut self, at: usize, whole: bool) {
+        self.crash_now(at, crash::AT_REST);
+        let machine = &mut self.machines[at];
+        let full = machine.disk.is_full();
+        let Some((disk, memory)) = machine.image.clone() else { return };
+        machine.disk = disk;
+        machine.disk.fill(full);
+        machine.checked = machine.checked.min(machine.disk.finalized().len());
+        if whole {
+            machine.files.set_back(&memory);
+        }
+        self.figures.set_back += 1;
+        self.tell(|| format!("#{at} is set back to an old image"));
+        self.lose_votes(at);
+    }
+
+    /// Crashes a machine, whose vote log is gone then, and its signers' memory with it.
+    pub fn lose_log(&mut self, at: usize) {
+        self.crash_now(at, crash::AT_REST);
+        self.machines[at].disk.forget_votes();
+        self.machines[at].files.lose_memory();
+        self.figures.logs_lost += 1;
+        self.tell(|| format!("#{at} loses its vote log and its signer's memory"));
+        self.lose_votes(at);
+    }
+
+    /// From here on a machine's view may be one it was beyond before.
+    pub(super) fn lose_votes(&mut self, at: usize) {
+        self.machines[at].lost = true;
+        self.checker.on_lost(invented_org(self.machines[at].place));
+    }
+
+    /// A machine is gone for good, disk and all.
+    pub fn destroy(&mut self, at: usize) {
+        self.crash_now(at, crash::AT_REST);
+        self.machines[at].dead = true;
+        self.tell(|| format!("#{at} is gone for good"));
     }
 
     /// Cuts a machine off until the world heals or the weather changes.
@@ -112,6 +180,11 @@ impl World {
         self.storm = true;
         self.figures.storms += 1;
         self.crash_permille = [0, 2, 10, 40][self.random.index(4)];
+        if self.random.permille(300) {
+            // Nobody takes it up into the mesh that carries transactions.
+            let at = self.random.index(self.machines.len());
+            self.machines[at].unspread = true;
+        }
         self.later(1, Happening::Weather);
         self.later(200, Happening::Trouble);
         self.run(Until::Ms(ms));
@@ -120,20 +193,20 @@ impl World {
     }
 
     /// Everything heals that may; finality must go on, and every life must come to its end. Clocks
-    /// stay wrong on as many machines as the faults allow.
+    /// and lines stay bad on as many machines as the faults allow.
     ///
     /// # Panics
     /// When it does not within the bound.
     pub fn heal(&mut self) {
         self.weather = Weather::calm(self.machines.len());
         for at in 0..self.machines.len() {
-            self.machines[at].skew_ms = self.heal_clock(at);
+            (self.machines[at].skew_ms, self.machines[at].slow_ms) = self.heal_pace(at);
+            self.machines[at].unspread = false;
             self.machines[at].doom = None;
             self.machines[at].doomed_effect = None;
-            self.machines[at].slow_ms = 0;
             self.machines[at].disk.fill(false);
             self.schedule_turn(at);
-            if self.machines[at].validator.is_none() && !self.machines[at].ruined {
+            if self.machines[at].validator.is_none() && !self.machines[at].dead {
                 self.start(at);
             }
         }
@@ -161,30 +234,39 @@ impl World {
             return;
         }
         self.figures.healed_in_ms = self.now - began;
-        let faulty = self.chain.trust.validators().faulty_max() as u64;
-        if let Some(view) = self.checker.first_final_above(top) {
-            self.figures.views_to_heal = view.0 - top.0;
+        let faulty = self.checker.set().faulty_max() as u64;
+        if let Some((epoch, view)) = self.checker.first_final_above(top) {
+            let began = if epoch == top.0 { top.1.0 } else { 0 };
+            self.figures.views_to_heal = view.0 - began;
             // Invariant 13; the view in which the world healed does not count.
-            assert!(view.0 - top.0 <= faulty + 3, "{} views without finality after healing", view.0 - top.0);
+            assert!(view.0 - began <= faulty + 3, "{} views without finality after healing", view.0 - began);
         }
     }
 
-    fn heal_clock(&mut self, at: usize) -> i64 {
-        let stays_wrong = self.storm_left_room() && self.machines[at].character.keeps_its_word();
-        let most = if stays_wrong && self.random.permille(300) {
-            self.faults_left -= 1;
-            self.figures.clocks_left_wrong += 1;
-            self.tell(|| format!("#{at} clock stays wrong"));
-            CLOCK_OFF_MS_MAX
-        } else {
-            200
-        };
-        self.random.between(0, 2 * most) as i64 - most as i64
+    /// How far a machine's clock is off from now on, and how late all is that it sends.
+    fn heal_pace(&mut self, at: usize) -> (i64, u64) {
+        let unspread = self.machines[at].unspread;
+        let may_stay = self.figures.storms > 0 && self.faults_left() > 0 && self.machines[at].is_sound();
+        // Whoever's transactions reached nobody is the one who should need the others to book them.
+        let stays = may_stay && self.random.permille(if unspread { 800 } else { 300 });
+        if !stays {
+            return (self.random.between(0, 400) as i64 - 200, 0);
+        }
+        self.machines[at].stays_bad = true;
+        if self.random.permille(400) {
+            self.figures.lines_left_slow += 1;
+            self.tell(|| format!("#{at} line stays slow"));
+            return (0, self.random.between(3000, 6000));
+        }
+        self.figures.clocks_left_wrong += 1;
+        self.tell(|| format!("#{at} clock stays wrong"));
+        let most = CLOCK_OFF_MS_MAX;
+        (self.random.between(0, 2 * most) as i64 - most as i64, 0)
     }
 
-    // A disk that rotted and was not read yet may still ruin its machine; it has used up its share.
-    fn storm_left_room(&self) -> bool {
-        self.faults_left > 0 && self.figures.storms > 0
+    /// How many machines more may lose votes or stay bad.
+    fn faults_left(&self) -> usize {
+        self.government.faulty_max(self.checker.set()).saturating_sub(self.beyond_healing())
     }
 
     /// How long the clocks must run until blocks may be made on what was made by clocks ahead.
@@ -213,15 +295,7 @@ impl World {
                 let wait = self.random.between(1, 4000);
                 self.later(wait, Happening::FreeSpace { at });
             }
-            7 if self.random.permille(100) => {
-                let may = self.faults_left > 0
-                    && self.machines[at].character.keeps_its_word()
-                    && !self.machines[at].rotten;
-                if may {
-                    self.faults_left -= 1;
-                    self.rot_disk(at);
-                }
-            }
+            7 if self.random.permille(350) => self.harm(at),
             _ => {}
         }
         let wait = self.random.between(20, 2000);
@@ -245,8 +319,10 @@ impl World {
         machine.own.clear();
         machine.pending.clear();
         machine.doom = None;
-        if machine.forgetful {
+        machine.signers = None;
+        if machine.forgetting == Forgetting::Unnoticed {
             machine.disk.forget_votes();
+            machine.files.forge_memory();
         }
         machine.intake = Intake::new(*self.chain.trust.chain());
         self.checker.on_crash(at);
@@ -261,28 +337,63 @@ impl World {
         let now = self.clock(at);
         let chain = std::sync::Arc::clone(&self.chain);
         let machine = &mut self.machines[at];
-        let recovered = match machine.disk.recover(&chain) {
+        let mut signers = machine.files.open(chain.trust.chain());
+        machine.keyring = machine.files.keyring();
+        let mut damage = None;
+        let mut recovered = match machine.disk.recover(&chain) {
             Ok(recovered) => recovered,
-            Err(damage) => return self.refuse_to_start(at, damage),
+            Err(found) => {
+                // As a node opens its store: every signer is told before what is left is read.
+                assert!(machine.rotten, "#{at} finds its disk damaged, {found:?}, though nothing rotted");
+                signers.lose().expect("the signers' memory can be written");
+                machine.disk.salvage(&self.checker.leaves()[..self.checker.genesis_leaves()]);
+                machine.checked = machine.checked.min(machine.disk.finalized().len());
+                damage = Some(format!("{found:?}"));
+                machine.disk.recover(&chain).expect("what was salvaged reads")
+            }
         };
-        assert!(!machine.rotten || promise::DAMAGED_LOG_STARTS_SILENT, "#{at} starts from a rotten disk");
-        let vote_keys = vec![machine.keys.vote_key()];
+        assert!(!machine.rotten || damage.is_some(), "#{at} starts from a rotten disk and does not notice");
+        machine.rotten = false;
+        match signers.remember_in(&mut machine.disk, damage.as_deref()) {
+            Ok(memory) => recovered.memory = memory,
+            Err(error) => {
+                self.tell(|| format!("#{at} does not start: {error}"));
+                let wait = self.random.between(1, 1000);
+                return self.later(wait, Happening::Restart { at });
+            }
+        }
+        let silent = recovered.memory.progress().is_some();
+        let vote_keys = machine.keyring.vote_keys();
         let (validator, actions) = Validator::new(self.settings.clone(), vote_keys, recovered, now);
         machine.validator = Some(validator);
+        machine.signers = Some(signers);
         machine.turn_at = None;
         machine.life += 1;
-        self.tell(|| format!("#{at} starts"));
+        self.tell(|| format!("#{at} starts{}", if silent { " and has lost its votes" } else { "" }));
+        self.figures.refused_to_vote += u64::from(silent);
+        self.figures.salvaged += u64::from(damage.is_some());
+        if silent {
+            self.lose_votes(at);
+        }
+        self.admit(at);
         self.check_read_back(at);
         self.finish_turn(at, actions);
         self.connect(at);
     }
 
-    /// Silence is safe: the node does not start from a disk that is damaged.
-    fn refuse_to_start(&mut self, at: usize, damage: Damage) {
-        assert!(self.machines[at].rotten, "#{at} refuses to start, {damage:?}, though nothing rotted");
-        self.machines[at].ruined = true;
-        self.figures.refused_to_start += 1;
-        self.tell(|| format!("#{at} refuses to start: {damage:?}"));
+    /// Something befalls a sound member's disk that it must notice and make up for.
+    fn harm(&mut self, at: usize) {
+        let seated = self.sits_in(at, self.checker.set());
+        if self.disks_hold || self.faults_left() == 0 || !self.machines[at].is_sound() || !seated {
+            return;
+        }
+        match self.random.below(4) {
+            0 => self.lose_log(at),
+            1 if self.machines[at].image.is_some() => self.put_image_back(at, false),
+            1 => self.take_image(at),
+            2 => self.rot_disk(at),
+            _ => self.rot_disk_and_restart(at),
+        }
     }
 
     pub(super) fn clock(&self, at: usize) -> Timestamp {

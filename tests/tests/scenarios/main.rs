@@ -6,6 +6,7 @@
 
 mod certificates;
 mod divergence;
+mod halt;
 mod limits;
 mod proofs;
 mod restart;

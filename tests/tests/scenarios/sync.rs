@@ -249,6 +249,12 @@ fn r31_upgrade_mid_sync_a_block_of_a_later_version_stops_the_node_in_words_and_l
         assert_eq!(refused, BlockError::Version { expected: PROTOCOL_VERSION, found: version });
         let said = refused.to_string();
         assert!(said.contains(&format!("version {version}, expected {PROTOCOL_VERSION}")), "{said}");
+        let remedy = if version > PROTOCOL_VERSION {
+            format!("install the release that executes version {version} on this node")
+        } else {
+            format!("install the release that executes version {PROTOCOL_VERSION} there")
+        };
+        assert!(said.contains(&remedy), "{said}");
         let mut home = Home::empty();
         let (mut validator, _) = home.start(&stage.chain, SEAT, stage.clock());
         // The upgrade comes in the middle of an answer: what went before it is kept.
