@@ -228,7 +228,11 @@ impl Joining<'_> {
         let count = snapshot::pages(&offer.manifest);
         tracing::info!(%height, pages = count, epoch = %trust.validators().epoch, "joining from a snapshot");
         let mut writing = Writing::begin(&self.join.store, offer, &handoffs)?;
-        self.pages(offer, &mut restoring, &mut writing).await?;
+        if let Err(failed) = self.pages(offer, &mut restoring, &mut writing).await {
+            // Who offers what nobody hands out is not to be chosen for ever.
+            self.peers.entry(from).or_default().strikes += 1;
+            return Err(failed);
+        }
         snapshot::finish(restoring, &trust)?;
         writing.finish()?;
         let mut batch = self.join.store.batch();
