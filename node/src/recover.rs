@@ -93,11 +93,7 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
 ///
 /// # Errors
 /// [`RecoverError`].
-pub fn recover_keeping(
-    genesis: &Genesis,
-    store: &Arc<Store>,
-    every: u64,
-) -> Result<Recovered, RecoverError> {
+pub fn recover_keeping(genesis: &Genesis, store: &Arc<Store>, every: u64) -> Result<Recovered, RecoverError> {
     let last = store.head()?.map_or(0, |head| head.height.0);
     let kept = Height(last - last % every.max(1));
     let (mut ledger, mut trust) = match snapshot::newest(genesis, store) {

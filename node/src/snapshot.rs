@@ -61,7 +61,10 @@ pub enum SnapshotFileError {
         source: io::Error,
     },
     /// It does not begin or end as one.
-    #[error("it does not begin with {:?}, or does not end with the places of its pages", String::from_utf8_lossy(FIRST_LINE))]
+    #[error(
+        "it does not begin with {:?}, or does not end with the places of its pages",
+        String::from_utf8_lossy(FIRST_LINE)
+    )]
     Format,
     /// A part is no value.
     #[error("a part of it does not read: {0}")]
@@ -132,10 +135,8 @@ fn offer(store: &Store, still: &Still, handoffs: &[Handoff]) -> Result<Offer, Sn
         true => Some(covered(store, height)?.ok_or_else(unproven)?.1),
         false => None,
     };
-    let recovered = matches!(
-        handoffs.last().map(|handoff| &handoff.proof),
-        Some(HandoffProof::Recovery { .. })
-    );
+    let recovered =
+        matches!(handoffs.last().map(|handoff| &handoff.proof), Some(HandoffProof::Recovery { .. }));
     let beginning = match recovered && header.epoch == still.epoch() {
         true => Some(beginning(store, start)?.ok_or_else(unproven)?),
         false => None,
@@ -386,7 +387,8 @@ impl<'a> Parts<'a> {
         let mut rest = Vec::new();
         let max = places.len() as u64 * 8 + 1;
         (&mut self.file).take(max).read_to_end(&mut rest).map_err(at(self.path))?;
-        let same = rest.iter().eq(places.iter().flat_map(|place| place.to_be_bytes()).collect::<Vec<_>>().iter());
+        let same =
+            rest.iter().eq(places.iter().flat_map(|place| place.to_be_bytes()).collect::<Vec<_>>().iter());
         if same { Ok(()) } else { Err(SnapshotFileError::Format) }
     }
 

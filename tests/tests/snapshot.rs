@@ -73,8 +73,7 @@ impl Site {
     fn pay(&mut self, index: usize) -> String {
         self.numbers += 1;
         let number = format!("A{}", self.numbers);
-        let bill =
-            payments::document(self.town.number, self.seller, &number, self.today, Amount(10_000), 1);
+        let bill = payments::document(self.town.number, self.seller, &number, self.today, Amount(10_000), 1);
         let signed = self.town.step(&self.cluster.chain, &bill, Role::Submit);
         let body = payments::single_body(&signed);
         let deadline = Instant::now() + PATIENCE;

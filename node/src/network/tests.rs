@@ -280,7 +280,9 @@ async fn questions_come_back_answered_or_unanswered() {
     });
     asks.handle.request_blocks(1, Height(10));
     let blocks = find(&mut asks, |event| match event {
-        NetworkEvent::Blocks { from: 1, from_height: Height(10), earliest: Height(3), blocks } => Some(blocks),
+        NetworkEvent::Blocks { from: 1, from_height: Height(10), earliest: Height(3), blocks } => {
+            Some(blocks)
+        }
         _ => None,
     })
     .await;

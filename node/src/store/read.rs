@@ -26,10 +26,8 @@ impl Store {
         cursor.seek_to_last();
         cursor.status()?;
         let Some((key, value)) = cursor.item() else {
-            let head = |header: &Header| StoredHead {
-                height: header.height,
-                next_leaf: LeafIndex(header.log_size),
-            };
+            let head =
+                |header: &Header| StoredHead { height: header.height, next_leaf: LeafIndex(header.log_size) };
             return Ok(self.base()?.map(|base| head(&base.manifest.header)));
         };
         let height = Height(columns::number(Column::Finalized, key)?);

@@ -17,8 +17,8 @@ use ledger::time::Timestamp;
 use ledger::transaction::{TransactionId, VerifiedTransaction};
 
 use super::execution::Execution;
-use crate::snapshot::is_due;
 use super::{Action, Outcome, RECHECKED_MAX, RequestId, STALE_MS, Validator, later, seat};
+use crate::snapshot::is_due;
 
 impl Validator {
     pub(super) fn post_decided(&mut self, now: Timestamp) {
