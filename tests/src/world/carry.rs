@@ -187,7 +187,7 @@ impl World {
                 panic!("#{at} begins epoch {}, which nobody asked for", set.epoch)
             }
             Action::Report(evidence) => self.report(at, &evidence),
-            Action::Forgot(_) | Action::Regained(_) => {}
+            Action::Forgot(_) | Action::Regained(_) | Action::Snapshot(_) => {}
             Action::Halt { reason, .. } => {
                 let honest = self.machines[at].character.keeps_its_word();
                 assert!(!honest, "#{at} stopped for good: {reason:?}");
