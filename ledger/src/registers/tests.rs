@@ -235,7 +235,9 @@ fn what_a_write_costs_does_not_grow_with_the_register() {
         std::println!("    append {:?}\n    replace {:?}", figures[0], figures[1]);
         // The dearest case: a block all over the register, right after the registers were held still.
         let mut writing = draft(&base, &[]);
-        (0..BLOCK).for_each(|i| drop(writing.put(payment(i * 7919 % length, 3))));
+        for i in 0..BLOCK {
+            writing.put(payment(i * 7919 % length, 3));
+        }
         let layer = writing.seal();
         let begun = Instant::now();
         let still = base.still();

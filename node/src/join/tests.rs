@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use ledger::block::{Epoch, View};
+use ledger::block::{Epoch, LeafIndex, View};
 use ledger::codec;
 use ledger::signature::PublicKey;
 use libp2p::Multiaddr;
@@ -361,6 +361,29 @@ async fn r12_a_validator_that_lost_its_disk_joins_from_a_snapshot_and_contradict
         said += 1;
     }
     assert!(said > 0, "it never voted again");
+    assert!(world.forgot.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r12_a_validator_that_was_long_away_joins_over_its_old_blocks_and_keeps_its_votes() {
+    let mut world = world();
+    world.sleep(2);
+    let store = Arc::clone(&world.nodes[2].store);
+    let (votes, head) = (store.votes(Epoch(0), View(0)).unwrap(), store.head().unwrap().unwrap());
+    let (floor, steps) = (store.floor(), store.steps());
+    assert!(!votes.is_empty() && store.finalized(Height(2)).unwrap().is_some());
+    grow(&mut world, 8);
+    let mut peers = Peers::play(&world, [honest, honest, without_pages, honest]).await;
+    let join = Join { from: head.height.next(), ..join_of(&world, 2) };
+    let Joined::At(height) = peers.join(&join).await else { panic!("it did not join") };
+    assert!(height > head.height);
+    assert_eq!(store.votes(Epoch(0), View(0)).unwrap(), votes);
+    assert_eq!((store.floor(), store.steps()), (floor, steps + 1), "one step, and no vote forgotten");
+    assert!(store.finalized(Height(2)).unwrap().is_none() && store.leaf(LeafIndex(2)).unwrap().is_none());
+    let before = world.votes.len();
+    world = goes_on(world, 2, height);
+    grow(&mut world, 3);
+    assert!(world.votes[before..].iter().any(|(node, _)| *node == 2), "it does not vote");
     assert!(world.forgot.is_empty());
 }
 
