@@ -44,7 +44,7 @@ pub use divergence::{Change, Changes, Difference, Parting, parting};
 pub use error::{BlockError, RecoveryError};
 use execution::{Done, Execution, put_root};
 use ground::Ground;
-pub use snapshot::{MANIFEST_BYTES_MAX, Manifest, Restoring, SnapshotError};
+pub use snapshot::{MANIFEST_BYTES_MAX, Manifest, Restoring, SnapshotError, Still};
 pub use staged::{PostingPlace, Staged};
 
 /// A leader tries at most this many candidates for one block, so that a pool full of transactions

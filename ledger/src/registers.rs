@@ -107,6 +107,11 @@ macro_rules! registers {
                 None
             }
 
+            /// The registers as they are now, for [`Registers::page`] and [`Registers::roots`] alone.
+            pub(crate) fn still(&self) -> Self {
+                Self { $($field: self.$field.still(),)* }
+            }
+
             /// Appends a page, which is verified, to its register. [`Registers::rebuild`] follows the last.
             pub(crate) fn take(&mut self, page: &Page) -> Result<(), PageError> {
                 $(if page.register == <$record>::PLACE {

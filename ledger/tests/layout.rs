@@ -7,6 +7,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use base64::Engine as _;
+use ledger::certificate::{Certificate, ValidatorSet};
+use ledger::codec;
+use ledger::digest::Digest;
+use ledger::halt::{HaltProof, Seen};
 use serde_json::Value;
 
 /// A type as the page writes it.
@@ -175,6 +179,24 @@ fn every_vector_decodes_by_the_layout_on_the_page() {
     }
     for case in list(&read("state-proofs.json")) {
         layout.check("StateProofs", &case["proofs"]);
+    }
+}
+
+#[test]
+fn a_halt_proof_decodes_by_the_layout_on_the_page() {
+    let vector = |file: &str, field: &str| hex::decode(read(file)[0][field].as_str().unwrap()).unwrap();
+    let certificate: Certificate = codec::decode(&vector("votes.json", "certificate"), 1 << 20).unwrap();
+    let set = hex::decode(read("trust.json")["validators"].as_str().unwrap()).unwrap();
+    let validators: ValidatorSet = codec::decode(&set, 1 << 20).unwrap();
+    let refusal = "state root".to_string();
+    let seen = [
+        Seen::Contradiction { first: certificate.clone(), second: certificate.clone() },
+        Seen::CertifiedInvalid { certificate, block: None, refusal },
+    ];
+    for seen in seen {
+        let proof =
+            HaltProof { chain: Digest::of(&[]), validators: validators.clone(), handoffs: Vec::new(), seen };
+        Layout::read().check("HaltProof", &Value::from(hex::encode(codec::encode(&proof))));
     }
 }
 

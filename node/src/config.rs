@@ -18,6 +18,10 @@
 //!
 //! [rpc]
 //! listen = "127.0.0.1:7180"
+//!
+//! [snapshot]
+//! every_blocks = 10000
+//! join_behind_blocks = 100000
 //! ```
 //!
 //! Paths are taken from the file's own directory. A peer is named by its validator name, or by its
@@ -146,6 +150,9 @@ pub struct Config {
     /// How much the node takes on.
     #[serde(default)]
     pub limits: Limits,
+    /// Snapshots: writing them, and joining from one.
+    #[serde(default)]
+    pub snapshot: Snapshots,
 }
 
 /// Links to other validators.
@@ -223,6 +230,25 @@ pub struct Limits {
     pub event_streams: u64,
     /// How long a submission with `wait=receipt` waits.
     pub receipt_deadline_ms: u64,
+}
+
+/// Snapshots of the books. Validators of one chain should agree on `every_blocks`: then whoever joins can
+/// ask all of them for the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshots {
+    /// One is written at every height that is a multiple of this; 0 writes none.
+    pub every_blocks: u64,
+    /// A node that is so many blocks behind at its start fetches a snapshot, and holds nothing of what
+    /// came before it; 0 replays every block, and holds all.
+    pub join_behind_blocks: u64,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        // A minute or so of replay, and ten minutes of it.
+        Self { every_blocks: 10_000, join_behind_blocks: 100_000 }
+    }
 }
 
 impl Default for RpcSettings {
@@ -311,6 +337,7 @@ impl Config {
         let Timing { delta_ms, delta_max_ms, block_interval_ms, heartbeat_ms, drift_ms, request_timeout_ms } =
             self.timing;
         let Limits { rpc_connections, event_streams, receipt_deadline_ms } = self.limits;
+        let Snapshots { every_blocks, join_behind_blocks } = self.snapshot;
         // Least and most, and why.
         let bounds = [
             // Less than a round trip across the country never agrees; more than a minute is an outage.
@@ -326,6 +353,9 @@ impl Config {
             ("limits.rpc_connections", rpc_connections, 1, 65_536),
             ("limits.event_streams", event_streams, 0, 65_536),
             ("limits.receipt_deadline_ms", receipt_deadline_ms, 100, 300_000),
+            // Beyond that a restart takes hours.
+            ("snapshot.every_blocks", every_blocks, 0, 10_000_000),
+            ("snapshot.join_behind_blocks", join_behind_blocks, 0, 1_000_000_000),
         ];
         for (setting, value, min, max) in bounds {
             if !(min..=max).contains(&value) {
@@ -423,6 +453,7 @@ mod tests {
         assert_eq!(config.network.listen[0].to_string(), "/ip4/0.0.0.0/tcp/7100");
         assert_eq!(config.rpc.listen.to_string(), "127.0.0.1:7180");
         assert_eq!(config.timing, Timing::default());
+        assert_eq!(config.snapshot, Snapshots { every_blocks: 10_000, join_behind_blocks: 100_000 });
         let absolute = parse(&LEAST.replace("\"data\"", "\"/srv/data\"")).unwrap();
         assert_eq!(absolute.data_dir, Path::new("/srv/data"));
         let written = toml::to_string(&absolute).unwrap();
@@ -441,6 +472,8 @@ mod tests {
     #[test]
     fn a_number_out_of_bounds_is_refused_with_the_bounds() {
         assert_eq!(refusal("[timing]\ndelta_ms = 5\n"), "timing.delta_ms = 5; set it between 50 and 60000");
+        let beyond = refusal("[snapshot]\nevery_blocks = 10000001\n");
+        assert_eq!(beyond, "snapshot.every_blocks = 10000001; set it between 0 and 10000000");
         assert!(refusal("[timing]\ndelta_ms = -5\n").contains("invalid value"));
         let conflict = refusal("[timing]\ndelta_ms = 20000\n");
         assert_eq!(conflict, "timing.delta_max_ms = 10000 is less than timing.delta_ms = 20000; raise it");

@@ -11,6 +11,7 @@ pub mod halt;
 pub mod handle;
 pub mod handoffs;
 pub mod intake;
+pub mod join;
 pub mod keeper;
 pub mod keyring;
 pub mod keys;

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use consensus::event::Message;
 use ledger::block::{Block, BlockHash, Epoch, Height};
-use ledger::finality::FinalizedBlock;
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -25,10 +24,11 @@ use tokio::time::Instant;
 use crate::intake::Intake;
 use crate::network::{
     ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, Member, Network, NetworkConfig, NetworkEvent, NetworkEvents,
-    NetworkHandle,
+    NetworkHandle, Stretch,
 };
 use crate::run::{BATCHES_MAX, Health};
-use crate::store::Store;
+use crate::snapshot;
+use crate::store::{Store, StoreError};
 use crate::validator::Event;
 
 /// Between two attempts at starting the network of an epoch.
@@ -227,25 +227,54 @@ fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
             }
             (!verified.is_empty()).then_some(Event::Spread(verified))
         }
-        NetworkEvent::BlockRequest { hash, reply, .. } => {
-            reply.answer(stored_block(store, &hash));
-            None
-        }
-        NetworkEvent::BlocksRequest { from_height, reply, .. } => {
-            reply.answer(stored_stretch(store, from_height));
+        asked @ (NetworkEvent::BlockRequest { .. }
+        | NetworkEvent::BlocksRequest { .. }
+        | NetworkEvent::StandingRequest { .. }
+        | NetworkEvent::HandoffsRequest { .. }
+        | NetworkEvent::PageRequest { .. }) => {
+            answer(store, asked);
             None
         }
         NetworkEvent::Block { from, block, .. } => match block.map(|block| intake.block(block)) {
             Some(Ok(block)) => Some(Event::Block(block)),
             _ => Some(Event::Unanswered { from }),
         },
+        NetworkEvent::Blocks { from, from_height, earliest, .. } if earliest > from_height => {
+            tracing::debug!(from, %earliest, "a peer holds no blocks below this height");
+            Some(Event::Lacks { from, earliest })
+        }
         NetworkEvent::Blocks { from, blocks, .. } => {
             Some(Event::Blocks { from, blocks: intake.finalized(blocks) })
         }
         NetworkEvent::Unanswered { from } => Some(Event::Unanswered { from }),
-        NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Cosignatures { .. } => {
-            None
+        NetworkEvent::Connected(_)
+        | NetworkEvent::Disconnected(_)
+        | NetworkEvent::Cosignatures { .. }
+        | NetworkEvent::Standing { .. }
+        | NetworkEvent::Handoffs { .. }
+        | NetworkEvent::Page { .. } => None,
+    }
+}
+
+/// Answers what a peer asks from the store. Everything else is nothing to it.
+pub fn answer(store: &Store, event: NetworkEvent) {
+    match event {
+        NetworkEvent::BlockRequest { hash, reply, .. } => reply.answer(stored_block(store, &hash)),
+        NetworkEvent::BlocksRequest { from_height, reply, .. } => {
+            reply.answer(stored_stretch(store, from_height));
         }
+        NetworkEvent::StandingRequest { reply, .. } => match snapshot::standing(store) {
+            Ok(standing) => reply.answer(standing),
+            Err(error) => tracing::error!(%error, "a peer cannot be told where this node stands"),
+        },
+        NetworkEvent::HandoffsRequest { height, first, reply, .. } => {
+            let handoffs = snapshot::handoffs(store, height, first, ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX);
+            reply.answer(handoffs.unwrap_or_default());
+        }
+        NetworkEvent::PageRequest { height, register, number, reply, .. } => {
+            reply.answer(snapshot::page(store, height, register, number));
+        }
+        _ => {}
     }
 }
 
@@ -256,10 +285,18 @@ fn stored_block(store: &Store, block: &BlockHash) -> Option<Block> {
     })
 }
 
-fn stored_stretch(store: &Store, from: Height) -> Vec<FinalizedBlock> {
-    store.finalized_from(from, ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX).unwrap_or_else(|error| {
+fn stored_stretch(store: &Store, from: Height) -> Stretch {
+    let read = || {
+        let earliest = store.earliest()?;
+        let blocks = match from < earliest {
+            true => Vec::new(),
+            false => store.finalized_from(from, ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX)?,
+        };
+        Ok::<_, StoreError>(Stretch { earliest, blocks })
+    };
+    read().unwrap_or_else(|error| {
         tracing::error!(%error, "blocks cannot be read for a peer");
-        Vec::new()
+        Stretch { earliest: Height(1), blocks: Vec::new() }
     })
 }
 

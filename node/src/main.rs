@@ -222,15 +222,6 @@ fn changes(config: &Path, height: Height, against: Option<PathBuf>) -> Result<()
 async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
     let config = Config::load(path)?;
     let (stop, stopped) = watch::channel(false);
-    let service = service::start(&config, stopped).await?;
-    let (rpc, needed, mut health) = (service.rpc, service.peers_needed, service.running.health.clone());
-    println!("listening http://{rpc}");
-    tokio::spawn(async move {
-        // Told once; afterwards /ready tells.
-        if health.wait_for(|health| health.peers >= needed).await.is_ok() {
-            println!("ready http://{rpc}");
-        }
-    });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (closed, mut closing) = watch::channel(false);
@@ -240,7 +231,7 @@ async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
             let _ = closed.send(true);
         });
     }
-    let ending = async move {
+    let ending = tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -248,11 +239,19 @@ async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
         }
         let _ = stop.send(true);
         std::future::pending::<()>().await
-    };
-    tokio::select! {
-        ended = service.ended() => Ok(ended?),
-        () = ending => Ok(()),
-    }
+    });
+    let service = service::start(&config, stopped).await?;
+    let (rpc, needed, mut health) = (service.rpc, service.peers_needed, service.running.health.clone());
+    println!("listening http://{rpc}");
+    tokio::spawn(async move {
+        // Told once; afterwards /ready tells.
+        if health.wait_for(|health| health.peers >= needed).await.is_ok() {
+            println!("ready http://{rpc}");
+        }
+    });
+    let ended = service.ended().await;
+    ending.abort();
+    Ok(ended?)
 }
 
 fn local(dir: &Path, size: Size, rpc_base_port: u16, init_only: bool) -> Result<(), AnyError> {

@@ -9,7 +9,7 @@
 //! | votes, certificates, status, cosignatures | one stream to each peer, kept open | in order, half a round trip each |
 //! | proposals | another such stream | megabytes must not hold up a vote |
 //! | transactions | gossipsub, in batches | reaches peers whose direct link is down |
-//! | blocks asked for | a stream for each question | ends with its answer; many may run at once |
+//! | blocks and parts of snapshots asked for | a stream for each question | ends with its answer; many may run at once |
 //!
 //! Streams kept open rather than libp2p's request-response for what consensus sends, because that
 //! opens a stream for each message: it costs a round trip to negotiate before the first byte leaves,
@@ -36,6 +36,8 @@ use ledger::certificate::VALIDATORS_MAX;
 use ledger::codec::ENCODED_BYTES_MAX;
 use ledger::digest::Digest;
 use ledger::finality::FinalizedBlock;
+use ledger::handoff::Handoff;
+use ledger::registers::Page;
 use ledger::signature::PublicKey;
 use ledger::transaction::TRANSACTION_BYTES_MAX;
 use libp2p::Multiaddr;
@@ -45,6 +47,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cosigning::Cosignature;
+use crate::snapshot::Standing;
 use lanes::{Queue, Queues};
 use swarm::Command;
 
@@ -198,7 +201,38 @@ pub enum NetworkEvent {
         /// The first height.
         from_height: Height,
         /// Takes at most [`ANSWER_BLOCKS_MAX`] blocks in [`ANSWER_BYTES_MAX`] bytes; more are not sent.
-        reply: Responder<Vec<FinalizedBlock>>,
+        reply: Responder<Stretch>,
+    },
+    /// A peer asks where we stand and what snapshot we offer.
+    StandingRequest {
+        /// Number of the peer.
+        from: u16,
+        /// Takes the answer.
+        reply: Responder<Standing>,
+    },
+    /// A peer asks for the handoffs of a snapshot.
+    HandoffsRequest {
+        /// Number of the peer.
+        from: u16,
+        /// Height of the snapshot.
+        height: Height,
+        /// The first wanted, by its place.
+        first: u64,
+        /// Takes some of them, bounded as blocks are; none where there is no such snapshot.
+        reply: Responder<Vec<Handoff>>,
+    },
+    /// A peer asks for a page of a snapshot.
+    PageRequest {
+        /// Number of the peer.
+        from: u16,
+        /// Height of the snapshot.
+        height: Height,
+        /// Place of the register.
+        register: u8,
+        /// Number of the page.
+        number: u64,
+        /// Takes the page's canonical bytes, or word that we have none.
+        reply: Responder<Option<Vec<u8>>>,
     },
     /// A peer asks for a block.
     BlockRequest {
@@ -215,6 +249,8 @@ pub enum NetworkEvent {
         from: u16,
         /// The height that we asked for.
         from_height: Height,
+        /// The lowest height that the peer holds, by its own word.
+        earliest: Height,
         /// In the peer's order; empty if it has none. Nothing in them is checked.
         blocks: Vec<FinalizedBlock>,
     },
@@ -227,6 +263,37 @@ pub enum NetworkEvent {
         /// Its hash is what we asked for, its body not checked; `None` if the peer has none.
         block: Option<Block>,
     },
+    /// Where a peer stands, which we asked for.
+    Standing {
+        /// Number of the peer.
+        from: u16,
+        /// By its own word; the offer in it is not checked.
+        standing: Standing,
+    },
+    /// Handoffs of a snapshot that we asked for.
+    Handoffs {
+        /// Number of the peer.
+        from: u16,
+        /// Height of the snapshot.
+        height: Height,
+        /// Place of the first.
+        first: u64,
+        /// Not checked; none where the peer has no more.
+        handoffs: Vec<Handoff>,
+    },
+    /// A page of a snapshot that we asked for.
+    Page {
+        /// Number of the peer.
+        from: u16,
+        /// Height of the snapshot.
+        height: Height,
+        /// Place of the register.
+        register: u8,
+        /// Number of the page.
+        number: u64,
+        /// Of that place and number, not checked otherwise; `None` if the peer has none.
+        page: Option<Page>,
+    },
     /// A question to this peer came to nothing.
     Unanswered {
         /// Number of the peer.
@@ -236,6 +303,15 @@ pub enum NetworkEvent {
     Connected(u16),
     /// The last connection to a peer ended.
     Disconnected(u16),
+}
+
+/// Finalized blocks for a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The lowest height that we hold.
+    pub earliest: Height,
+    /// From the height asked for on; none where that is lower, or too high.
+    pub blocks: Vec<FinalizedBlock>,
 }
 
 /// Takes the answer to a peer's question. Dropped without one, the peer sees its question fail.
@@ -301,6 +377,24 @@ impl NetworkHandle {
     /// [`NetworkEvent::Unanswered`].
     pub fn request_block(&self, peer: u16, hash: BlockHash) {
         self.request(peer, wire::Request::Block { hash });
+    }
+
+    /// Asks a peer where it stands. Comes back as [`NetworkEvent::Standing`] or
+    /// [`NetworkEvent::Unanswered`].
+    pub fn request_standing(&self, peer: u16) {
+        self.request(peer, wire::Request::Standing);
+    }
+
+    /// Asks a peer for handoffs of its snapshot of a height. Comes back as [`NetworkEvent::Handoffs`] or
+    /// [`NetworkEvent::Unanswered`].
+    pub fn request_handoffs(&self, peer: u16, height: Height, first: u64) {
+        self.request(peer, wire::Request::Handoffs { height, from: first });
+    }
+
+    /// Asks a peer for a page of a snapshot. Comes back as [`NetworkEvent::Page`] or
+    /// [`NetworkEvent::Unanswered`].
+    pub fn request_page(&self, peer: u16, height: Height, register: u8, number: u64) {
+        self.request(peer, wire::Request::Page { height, register, number });
     }
 
     /// Numbers of the peers that are connected.
@@ -399,6 +493,11 @@ impl NetworkEvents {
                 changed = self.presence.changed() => if changed.is_err() { return None },
             }
         }
+    }
+
+    /// Tells of everybody connected once more, for whoever takes over.
+    pub fn tell_again(&mut self) {
+        self.told.fill(false);
     }
 
     fn changed_presence(&mut self) -> Option<NetworkEvent> {

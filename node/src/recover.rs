@@ -41,6 +41,14 @@ pub enum RecoverError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store begins with a snapshot, and the snapshot is gone.
+    #[error(
+        "the data directory begins with a snapshot of height {height}, and none under snapshots/ can be read; it has to be fetched again: let the node reach its peers and start it once more, with snapshot.join_behind_blocks above 0"
+    )]
+    Base {
+        /// Height of the snapshot.
+        height: Height,
+    },
     /// A stored block does not lead to the books that its header names.
     #[error(
         "stored block at height {height}: {source}; this program books otherwise than the one that wrote it, or the disk is damaged: restore the data directory or start over with an empty one"
@@ -78,8 +86,21 @@ pub enum ReplayError {
 /// # Errors
 /// [`RecoverError`].
 pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, RecoverError> {
+    recover_keeping(genesis, store, 0)
+}
+
+/// As [`recover`]; of the last block at a multiple of `every` a snapshot is kept, unless that is 0.
+///
+/// # Errors
+/// [`RecoverError`].
+pub fn recover_keeping(genesis: &Genesis, store: &Arc<Store>, every: u64) -> Result<Recovered, RecoverError> {
+    let last = store.head()?.map_or(0, |head| head.height.0);
+    let kept = Height(last - last % every.max(1));
     let (mut ledger, mut trust) = match snapshot::newest(genesis, store) {
         Some(books) => books,
+        None if let Some(base) = store.base()? => {
+            return Err(RecoverError::Base { height: base.height() });
+        }
         None => {
             let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone())?;
             (Ledger::new(genesis)?, trust)
@@ -95,6 +116,9 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
         for block in blocks {
             let (staged, finality) = replay(&mut ledger, &mut trust, block)
                 .map_err(|source| RecoverError::Replay { height: next, source })?;
+            if next == kept && snapshot::is_due(next, every) {
+                keep(store, &ledger, &trust, staged.header());
+            }
             if staged.ends_epoch() {
                 finalized = None;
             } else if let Finality::Voted { finalization: Some(certificate), .. } = finality {
@@ -103,9 +127,6 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
             }
             next = next.next();
         }
-    }
-    if let Err(error) = snapshot::keep(store, &ledger, &trust, snapshot::EVERY_BLOCKS) {
-        tracing::warn!(%error, "no snapshot was written; the next start replays again");
     }
     let epoch = ledger.validators().epoch;
     let floor = View(finalized.as_ref().map_or(0, |(header, _)| header.view.0.saturating_add(1)));
@@ -130,10 +151,22 @@ pub fn recover(genesis: &Genesis, store: &Arc<Store>) -> Result<Recovered, Recov
     })
 }
 
-/// The head of books from a snapshot and its finalization, if it is of the epoch that goes on; a snapshot
-/// is of a last block, which brings its own.
+fn keep(store: &Store, ledger: &Ledger, trust: &Trust, header: &Header) {
+    let Some(still) = ledger.still(header) else { return };
+    if let Err(error) = snapshot::keep(store, &still, trust) {
+        tracing::warn!(%error, "no snapshot was written; the next start replays again");
+    }
+}
+
+/// The head of books from a snapshot and its finalization, if it is of the epoch that goes on and brings
+/// its own; otherwise the block that does follows it.
 fn finalization_of(store: &Store, ledger: &Ledger) -> Result<Option<(Header, Certificate)>, StoreError> {
-    let Some(FinalizedBlock { block, finality }) = store.finalized(ledger.head().height)? else {
+    let height = ledger.head().height;
+    if let Some(base) = store.base()?.filter(|base| base.height() == height) {
+        let own = base.finality.filter(|covered| covered.headers.is_empty());
+        return Ok(own.map(|covered| (base.manifest.header, covered.finalization)));
+    }
+    let Some(FinalizedBlock { block, finality }) = store.finalized(height)? else {
         return Ok(None);
     };
     let goes_on = block.header.epoch == ledger.validators().epoch;

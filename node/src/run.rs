@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use consensus::event::{Evidence, HaltReason, Message, To};
 use ledger::block::{Block, Epoch};
+use ledger::books::Still;
 use ledger::certificate::{Statement, ValidatorSet, Vote};
 use ledger::checkpoint::{Checkpoint, Trust};
 use ledger::codec;
@@ -181,6 +182,7 @@ pub fn start(parts: Parts, stop: watch::Receiver<bool>) -> Running {
         pooled,
         posted: posted.clone(),
         health,
+        snapshots: Arc::new(tokio::sync::Semaphore::new(1)),
         own: VecDeque::new(),
     };
     std::thread::Builder::new()
@@ -316,6 +318,8 @@ struct Loop {
     pooled: Arc<AtomicUsize>,
     posted: broadcast::Sender<Posted>,
     health: watch::Sender<Health>,
+    // Held while a snapshot is being written.
+    snapshots: Arc<tokio::sync::Semaphore>,
     // Our own votes and cosignatures, on their way back in.
     own: VecDeque<Event>,
 }
@@ -386,10 +390,6 @@ impl Loop {
         if !batch.is_empty() {
             batch.commit()?;
         }
-        let (ledger, trust) = (self.validator.ledger(), self.validator.trust());
-        if let Err(error) = snapshot::keep(&self.store, ledger, trust, snapshot::EVERY_BLOCKS) {
-            tracing::warn!(%error, "no snapshot was written; the next start replays again");
-        }
         Ok(())
     }
 
@@ -412,6 +412,7 @@ impl Loop {
                     transactions: Arc::new(transactions),
                 });
             }
+            Action::Snapshot(still) => self.write_snapshot(still),
             Action::BeginEpoch { before, set } => self.begin_epoch(before, set),
             Action::Report(evidence) => self.report(&evidence),
             Action::Halt { reason, block } => self.halt(reason, block),
@@ -459,6 +460,25 @@ impl Loop {
         let keypairs = self.keyring.peer_keypairs(set, earlier(&trust, set.epoch));
         let order = Order { epoch: set.epoch, members, keypairs };
         self.orders.send_replace(Some(order));
+    }
+
+    /// Beside the loop, and one at a time: a disk that is slower than the chain leaves some out.
+    fn write_snapshot(&mut self, still: Arc<Still>) {
+        let Ok(permit) = Arc::clone(&self.snapshots).try_acquire_owned() else { return };
+        let (store, trust) = (Arc::clone(&self.store), Arc::clone(self.validator.trust()));
+        let writes = move || {
+            let (height, began) = (still.manifest().header.height, std::time::Instant::now());
+            match snapshot::keep(&store, &still, &trust) {
+                Ok(_) => tracing::info!(%height, ms = began.elapsed().as_millis(), "snapshot written"),
+                Err(error) => tracing::warn!(%height, %error, "no snapshot was written"),
+            }
+            // Before another may begin, so that the books are shared by one at most.
+            drop(still);
+            drop(permit);
+        };
+        if let Err(error) = std::thread::Builder::new().name("snapshot".into()).spawn(writes) {
+            tracing::warn!(%error, "no snapshot was written");
+        }
     }
 
     fn halt(&mut self, reason: HaltReason, block: Option<Box<Block>>) {

@@ -5,26 +5,35 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use ledger::block::Height;
+use ledger::certificate::ValidatorSet;
 use ledger::checkpoint::{Trust, TrustError};
 use ledger::genesis::{Genesis, GenesisError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Addresses, Config, ConfigError, Snapshots};
 use crate::halt::{self, HaltError};
 use crate::handle::Identity;
+use crate::join::{Join, JoinError, Joined};
 use crate::keeper::Keeper;
 use crate::keyring::{Keyring, KeyringError};
 use crate::links;
 use crate::members::{earlier, members};
-use crate::network::{Network, NetworkConfig, NetworkError};
-use crate::recover::{RecoverError, recover};
+use crate::network::{Member, Network, NetworkConfig, NetworkError, NetworkEvents, NetworkHandle};
+use crate::recover::{RecoverError, recover_keeping};
 use crate::rpc;
 use crate::run::{self, Parts, RunError, Running};
 use crate::signer::{SignerError, Signers, open_store};
-use crate::store::StoreError;
-use crate::validator::{Settings, Validator};
+use crate::store::{Store, StoreError};
+use crate::validator::{Recovered, Settings, Validator};
+
+/// How long a node that may be far behind waits for a peer that offers a snapshot, before it replays.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+/// No chain makes a block in less: it takes two messages.
+const BLOCK_MS_MIN: u64 = 5;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +75,12 @@ pub enum ServiceError {
     /// The books on disk.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// Joining from a snapshot.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// It was told to stop before it had begun.
+    #[error("the node was stopped while it waited for its peers")]
+    Stopped,
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -130,8 +145,14 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
 
     let mut signers = Signers::open(&config.keys, trust.chain(), &config.data_dir)?;
     let (store, damage) = open_store(&config.data_dir, trust.chain(), &mut signers)?;
-    let mut recovered = recover(&genesis, &store)?;
-    recovered.memory = signers.remember(&store, damage.as_deref())?;
+    // Before anything is written, a snapshot least of all: it is this directory's past that is judged.
+    let memory = signers.remember(&store, damage.as_deref())?;
+    let Some((mut recovered, line)) =
+        books(config, &genesis, &store, &keyring, &addresses, stop.clone()).await?
+    else {
+        return Err(ServiceError::Stopped);
+    };
+    recovered.memory = memory;
     let keeper = Keeper::open(Arc::clone(&store), &recovered.ledger)?;
     let halted = halt::read(&config.data_dir)?;
     if let Some(proof) = &halted {
@@ -156,14 +177,11 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
         },
         request_timeout_ms: timing.request_timeout_ms,
     };
-    let validator = Validator::new(settings, keyring.vote_keys(), recovered, run::now());
+    let (mut validator, first) = Validator::new(settings, keyring.vote_keys(), recovered, run::now());
+    validator.keep_snapshots(config.snapshot.every_blocks);
+    let validator = (validator, first);
 
-    let known = Arc::clone(validator.0.trust());
-    let members = members(&addresses, &set, earlier(&known, set.epoch));
-    let network = NetworkConfig { chain: *trust.chain(), listen: config.network.listen.clone() };
-    let keypair = keyring.for_network(&set, earlier(&known, set.epoch)).peer_keypair();
-    let (line, from_network) = Network::start(network.clone(), keypair, members.clone()).await?;
-    let network_config = links::settled(&network, line.listening());
+    let Line { config: network_config, members, network: line, events: from_network } = line;
 
     let address = config.rpc.listen;
     let listener =
@@ -192,4 +210,95 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let (handle, health) = (running.handle.clone(), running.health.clone());
     let served = tokio::spawn(rpc::serve(listener, handle, health, config.limits, timing.heartbeat_ms, stop));
     Ok(Service { running, rpc, peers_needed, served })
+}
+
+/// The line to the peers of an epoch.
+struct Line {
+    config: NetworkConfig,
+    members: Vec<Member>,
+    network: NetworkHandle,
+    events: NetworkEvents,
+}
+
+/// The books from disk, or where they are far behind, from a snapshot that peers hand out; and the line to
+/// the peers. `None` if the node is to stop.
+async fn books(
+    config: &Config,
+    genesis: &Genesis,
+    store: &Arc<Store>,
+    keyring: &Keyring,
+    addresses: &Addresses,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Option<(Recovered, Line)>, ServiceError> {
+    let Snapshots { every_blocks, join_behind_blocks } = config.snapshot;
+    let recovered = match recover_keeping(genesis, store, every_blocks) {
+        Err(error @ RecoverError::Base { height }) => {
+            if join_behind_blocks == 0 {
+                return Err(error.into());
+            }
+            Err(height)
+        }
+        recovered => Ok(recovered?),
+    };
+    let sets = |recovered: &Recovered| {
+        let set = recovered.ledger.validators().clone();
+        let before: Vec<ValidatorSet> = earlier(&recovered.trust, set.epoch).cloned().collect();
+        (set, before)
+    };
+    let (set, before) = recovered.as_ref().map_or_else(|_| (genesis.validators.clone(), Vec::new()), sets);
+    let listen = config.network.listen.clone();
+    let mut network_config = NetworkConfig { chain: genesis.hash(), listen };
+    let member_list = members(addresses, &set, &before);
+    let keys = keyring.for_network(&set, &before);
+    let peer_key = keys.peer_key();
+    let (network, mut events) =
+        Network::start(network_config.clone(), keys.peer_keypair(), member_list.clone()).await?;
+    network_config = links::settled(&network_config, network.listening());
+    let from = match &recovered {
+        Ok(recovered) => {
+            let head = recovered.ledger.head();
+            let block_ms = config.timing.block_interval_ms.max(BLOCK_MS_MIN);
+            let age_ms = run::now().0.saturating_sub(head.time.0);
+            // As many blocks cannot have been made since a head that is younger than that.
+            let may_be_behind = head.height == Height(0) || age_ms / block_ms >= join_behind_blocks;
+            (join_behind_blocks > 0 && may_be_behind)
+                .then_some(Height(head.height.0.saturating_add(join_behind_blocks)))
+        }
+        Err(base) => Some(*base),
+    };
+    let joined = match from {
+        None => Joined::Not,
+        Some(from) => {
+            let join = Join {
+                genesis: genesis.clone(),
+                store: Arc::clone(store),
+                from,
+                seats: u16::try_from(set.len()).unwrap_or(u16::MAX),
+                enough: set.len().saturating_sub(set.quorum()) + 1,
+                must: recovered.is_err(),
+                patience: JOIN_PATIENCE,
+                request_patience: Duration::from_millis(config.timing.request_timeout_ms),
+            };
+            join.run(&network, &mut events, &mut stop).await?
+        }
+    };
+    let recovered = match (joined, recovered) {
+        (Joined::Stopped, _) => return Ok(None),
+        (Joined::Not, Ok(recovered)) => recovered,
+        (Joined::At(_), _) | (Joined::Not, Err(_)) => recover_keeping(genesis, store, every_blocks)?,
+    };
+    let (set, before) = sets(&recovered);
+    let now = members(addresses, &set, &before);
+    let keys = keyring.for_network(&set, &before);
+    if now == member_list && keys.peer_key() == peer_key {
+        // Whoever takes over has heard of nobody yet.
+        events.tell_again();
+        let line = Line { config: network_config, members: now, network, events };
+        return Ok(Some((recovered, line)));
+    }
+    drop(network);
+    // The port is free when the last of its events is read.
+    while events.recv().await.is_some() {}
+    let (network, events) = Network::start(network_config.clone(), keys.peer_keypair(), now.clone()).await?;
+    Ok(Some((recovered, Line { config: network_config, members: now, network, events })))
 }

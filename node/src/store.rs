@@ -7,7 +7,7 @@
 //!
 //! | column | key (numbers big-endian, so that ranges iterate in order) | value |
 //! |---|---|---|
-//! | `meta` | name | chain, format, step counter, floor, watermark, newest checkpoint |
+//! | `meta` | name | chain, format, step counter, floor, watermark, newest checkpoint, the snapshot it begins with |
 //! | `votes` | epoch 8, view 8, kind 1 | own [`Statement`] |
 //! | `certificates` | epoch 8, view 8, kind 1, block 32 | [`Certificate`] |
 //! | `undecided` | epoch 8, view 8, block 32 | [`Block`] |
@@ -30,6 +30,7 @@
 //! where a disk lost the end of a log, so each acknowledged step is also counted in the small file
 //! `acknowledged`: a database that knows fewer steps has forgotten votes, and must not vote.
 
+mod base;
 mod columns;
 mod memory;
 mod read;
@@ -57,6 +58,7 @@ use rocksdb::{DB, WriteBatch, WriteOptions};
 
 use crate::cosigning::Certified;
 use crate::lease::{Lease, LeaseError};
+pub use base::Edge;
 use columns::Column;
 use memory::Care;
 

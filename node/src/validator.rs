@@ -20,7 +20,7 @@ mod posting;
 mod submission;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use consensus::event::{
 };
 use consensus::machine::{Config, Consensus, Restored, Start};
 use ledger::block::{Block, BlockHash, Epoch, Height, LeafIndex, VerifiedBlock, View};
-use ledger::books::{Ledger, Slot, Staged};
+use ledger::books::{Ledger, Slot, Staged, Still};
 use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::checkpoint::Trust;
 use ledger::codec;
@@ -112,6 +112,13 @@ pub enum Event {
         /// Number of the peer.
         from: u16,
     },
+    /// This peer says that it holds no blocks below this height.
+    Lacks {
+        /// Number of the peer.
+        from: u16,
+        /// The lowest height it holds.
+        earliest: Height,
+    },
     /// Cosignatures arrived, our own among them.
     Cosignatures(Vec<Cosignature>),
     /// A peer is connected.
@@ -144,6 +151,8 @@ pub enum Action {
         /// With its proof.
         proof: FinalizedBlock,
     },
+    /// Write a snapshot of the books as they stood after a block, once that block is durable.
+    Snapshot(Arc<Still>),
     /// Keep the newest certified checkpoint.
     PersistCheckpoint(Certified),
     /// Keep what convicts a validator.
@@ -323,6 +332,7 @@ pub struct Validator {
     reported: BTreeMap<(Epoch, u16), usize>,
     now: Timestamp,
     faults: u64,
+    snapshot_every: u64,
     // The call in progress.
     inputs: VecDeque<Input>,
     actions: Vec<Action>,
@@ -382,6 +392,7 @@ impl Validator {
             reported: BTreeMap::new(),
             now,
             faults: 0,
+            snapshot_every: 0,
             inputs: VecDeque::new(),
             actions: Vec::new(),
         };
@@ -391,6 +402,11 @@ impl Validator {
         validator.settle(now);
         let actions = std::mem::take(&mut validator.actions);
         (validator, actions)
+    }
+
+    /// Asks for a snapshot of every block at a multiple of this height; of none while it is 0.
+    pub fn keep_snapshots(&mut self, every: u64) {
+        self.snapshot_every = every;
     }
 
     /// The only way in; the returned list is the only way out.
@@ -425,6 +441,7 @@ impl Validator {
             }
             Event::Blocks { from, blocks } => self.on_blocks(now, from, blocks),
             Event::Unanswered { from } => self.catch_up.unanswered(from),
+            Event::Lacks { from, earliest } => self.catch_up.lacks(from, earliest),
             Event::Cosignatures(cosignatures) => {
                 // Not short-circuiting: each cosignature counts.
                 let newer = cosignatures.into_iter().fold(false, |newer, c| self.cosigning.add(c) | newer);
@@ -435,6 +452,7 @@ impl Validator {
             Event::Disconnected(peer) => self.inputs.push_back(Input::Link { peer, up: false }),
             Event::Connected(peer) => {
                 self.inputs.push_back(Input::Link { peer, up: true });
+                self.catch_up.may_hold(peer);
                 let message = Message::Status(self.core.status());
                 self.actions.push(Action::Send { to: To::One(peer), message });
                 if let Some(certified) = self.cosigning.certified() {
@@ -760,6 +778,7 @@ fn is_heard_by_the_halted(event: &Event) -> bool {
         | Event::Submit { .. }
         | Event::Spread(_)
         | Event::Unanswered { .. }
+        | Event::Lacks { .. }
         | Event::Cosignatures(_)
         | Event::Connected(_)
         | Event::Disconnected(_)

@@ -104,6 +104,31 @@ pub enum SnapshotError {
     },
 }
 
+/// Books on their way out: as they were when it was made, whatever is posted since. What it shares with
+/// the books is copied only where a later block changes it.
+pub struct Still {
+    manifest: Manifest,
+    epoch: Epoch,
+    registers: Registers,
+}
+
+impl Still {
+    /// What its pages are checked against.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The epoch in force after its block.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// One page; `None` past the end.
+    pub fn page(&self, register: u8, number: u64) -> Option<Page> {
+        self.registers.page(register, number)
+    }
+}
+
 /// Books on their way in.
 pub struct Restoring {
     chain: Digest,
@@ -122,6 +147,13 @@ impl Ledger {
             log: self.head.log.clone(),
             registers: self.registers.roots(),
         })
+    }
+
+    /// The finalized books as they stand now, to be written out while others are posted; `None` unless
+    /// this is the head's header.
+    pub fn still(&self, header: &Header) -> Option<Still> {
+        let (manifest, epoch) = (self.manifest(header)?, self.validators.epoch);
+        Some(Still { manifest, epoch, registers: self.registers.still() })
     }
 
     /// One page of the finalized registers; `None` past the end.
@@ -176,6 +208,16 @@ impl Restoring {
         (0..).zip(self.manifest.registers.iter().zip(&had)).find_map(|(place, (root, had))| {
             (had.length < root.length).then_some((place, had.length / PAGE_RECORDS))
         })
+    }
+
+    /// Checks a page that may come out of turn, without taking it.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Page`].
+    pub fn check(&self, page: &Page) -> Result<(), SnapshotError> {
+        let root = self.manifest.registers.get(usize::from(page.register));
+        let unwanted = PageError::Unwanted { register: page.register, number: page.number };
+        Ok(page.verify(root.ok_or(unwanted)?)?)
     }
 
     /// Takes the page that [`Restoring::wants`] names. What is refused changes nothing.

@@ -105,6 +105,12 @@ impl<R: Record> Register<R> {
         Some(right.map_or(left, |right| tree::node_hash(&left, &right)))
     }
 
+    /// Records and tree as they are now, without the index of keys: enough for pages.
+    pub(super) fn still(&self) -> Self {
+        let levels = self.levels.iter().map(Dense::still).collect();
+        Self { records: self.records.still(), index: BTreeMap::new(), root: self.root, levels }
+    }
+
     /// Appends a record of a snapshot; the tree over it is computed by [`Register::rebuild`].
     pub(super) fn restore(&mut self, record: R) {
         let index = self.len();

@@ -233,5 +233,19 @@ fn what_a_write_costs_does_not_grow_with_the_register() {
             "{target:>9} records, per write in a block of {BLOCK}, in ns: write, hash, fold, all in node hashes"
         );
         std::println!("    append {:?}\n    replace {:?}", figures[0], figures[1]);
+        // The dearest case: a block all over the register, right after the registers were held still.
+        let mut writing = draft(&base, &[]);
+        for i in 0..BLOCK {
+            writing.put(payment(i * 7919 % length, 3));
+        }
+        let layer = writing.seal();
+        let begun = Instant::now();
+        let still = base.still();
+        let held = begun.elapsed();
+        let begun = Instant::now();
+        base.fold(&layer);
+        let folded = begun.elapsed();
+        std::println!("    held still in {held:?}, the whole fold of the next such block {folded:?}");
+        drop(still);
     }
 }

@@ -8,19 +8,26 @@ use std::time::Duration;
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use ledger::block::{BLOCK_BYTES_MAX, Block, HEADER_BYTES_MAX};
 use ledger::certificate::VALIDATORS_MAX;
-use ledger::codec::{self, ENCODED_BYTES_MAX};
+use ledger::codec::{self, Decode, ENCODED_BYTES_MAX, Encode};
 use ledger::finality::FinalizedBlock;
+use ledger::registers::Page;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::wire::{Frame, Lane, REQUEST_BYTES_MAX, Request, WireError, read_frame, write_frame};
 use super::{
     ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, FRAME_BYTES_MAX, FRAME_TIMEOUT, FRAMES_QUEUED_MAX, NetworkEvent,
-    PROPOSAL_BYTES_MAX, PROPOSALS_QUEUED_MAX, REQUEST_TIMEOUT, Responder,
+    PROPOSAL_BYTES_MAX, PROPOSALS_QUEUED_MAX, REQUEST_TIMEOUT, Responder, Stretch,
 };
+use crate::snapshot::{OFFER_BYTES_MAX, PAGE_BYTES_MAX, Standing};
 
 /// A block alone in an answer.
 const BLOCK_FRAME_BYTES_MAX: usize = BLOCK_BYTES_MAX + HEADER_BYTES_MAX + 1024;
+
+/// A height alone in a frame.
+const HEIGHT_BYTES: usize = 8;
+/// An offer with two heights before it.
+const STANDING_BYTES_MAX: usize = OFFER_BYTES_MAX + 32;
 
 /// Frames that wait for a peer. Never full: the oldest makes room.
 #[derive(Debug)]
@@ -146,15 +153,32 @@ pub(super) async fn answer(
             Request::Blocks { from: from_height } => {
                 let (reply, blocks) = oneshot::channel();
                 put(&questions, NetworkEvent::BlocksRequest { from, from_height, reply: Responder(reply) })?;
-                let blocks: Vec<FinalizedBlock> = blocks.await.map_err(unanswered)?;
-                let mut sent = 0;
-                for block in blocks.iter().take(ANSWER_BLOCKS_MAX) {
-                    let bytes = codec::encode(block);
-                    if bytes.len() > ENCODED_BYTES_MAX || sent > 0 && sent + bytes.len() > ANSWER_BYTES_MAX {
-                        break;
-                    }
-                    sent += bytes.len();
-                    write_frame(&mut stream, &bytes).await?;
+                let Stretch { earliest, blocks } = blocks.await.map_err(unanswered)?;
+                write_frame(&mut stream, &codec::encode(&earliest)).await?;
+                write_some(&mut stream, &blocks).await?;
+            }
+            Request::Standing => {
+                let (reply, standing) = oneshot::channel();
+                put(&questions, NetworkEvent::StandingRequest { from, reply: Responder(reply) })?;
+                let standing: Standing = standing.await.map_err(unanswered)?;
+                let bytes = codec::encode(&standing);
+                // Longer than anybody reads: then it is as if there were none.
+                let without = || codec::encode(&Standing { offer: None, ..standing.clone() });
+                let bytes = if bytes.len() > STANDING_BYTES_MAX { without() } else { bytes };
+                write_frame(&mut stream, &bytes).await?;
+            }
+            Request::Handoffs { height, from: first } => {
+                let (reply, handoffs) = oneshot::channel();
+                let reply = Responder(reply);
+                put(&questions, NetworkEvent::HandoffsRequest { from, height, first, reply })?;
+                write_some(&mut stream, &handoffs.await.map_err(unanswered)?).await?;
+            }
+            Request::Page { height, register, number } => {
+                let (reply, page) = oneshot::channel();
+                let reply = Responder(reply);
+                put(&questions, NetworkEvent::PageRequest { from, height, register, number, reply })?;
+                if let Some(page) = page.await.map_err(unanswered)? {
+                    write_frame(&mut stream, &page).await?;
                 }
             }
             Request::Block { hash } => {
@@ -170,6 +194,38 @@ pub(super) async fn answer(
         Ok(())
     };
     timeout(REQUEST_TIMEOUT, dialogue).await.unwrap_or_else(|_| Err(timed_out().into()))
+}
+
+/// Writes as many as an answer holds.
+async fn write_some<T: Encode>(stream: &mut (impl AsyncWrite + Unpin), items: &[T]) -> io::Result<()> {
+    let mut sent = 0;
+    for item in items.iter().take(ANSWER_BLOCKS_MAX) {
+        let bytes = codec::encode(item);
+        if bytes.len() > ENCODED_BYTES_MAX || sent > 0 && sent + bytes.len() > ANSWER_BYTES_MAX {
+            break;
+        }
+        sent += bytes.len();
+        write_frame(stream, &bytes).await?;
+    }
+    Ok(())
+}
+
+/// Reads as many as an answer may hold, up to the empty frame.
+async fn read_some<T: Encode + Decode<()>>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<Vec<T>, WireError> {
+    let (mut items, mut read) = (Vec::new(), 0);
+    loop {
+        let bytes = read_frame(stream, ENCODED_BYTES_MAX, REQUEST_TIMEOUT).await?;
+        if bytes.is_empty() {
+            return Ok(items);
+        }
+        read += bytes.len();
+        if items.len() >= ANSWER_BLOCKS_MAX || !items.is_empty() && read > ANSWER_BYTES_MAX {
+            return Err(WireError::Misplaced("more than an answer holds"));
+        }
+        items.push(codec::decode(&bytes, ENCODED_BYTES_MAX)?);
+    }
 }
 
 fn put(questions: &mpsc::Sender<NetworkEvent>, question: NetworkEvent) -> io::Result<()> {
@@ -190,19 +246,30 @@ pub(super) async fn ask(
     stream.flush().await?;
     match request {
         Request::Blocks { from: from_height } => {
-            let mut blocks: Vec<FinalizedBlock> = Vec::new();
-            let mut read = 0;
-            loop {
-                let bytes = read_frame(&mut stream, ENCODED_BYTES_MAX, REQUEST_TIMEOUT).await?;
-                if bytes.is_empty() {
-                    return Ok(NetworkEvent::Blocks { from, from_height, blocks });
-                }
-                read += bytes.len();
-                if blocks.len() >= ANSWER_BLOCKS_MAX || !blocks.is_empty() && read > ANSWER_BYTES_MAX {
-                    return Err(WireError::Misplaced("more blocks than an answer holds"));
-                }
-                blocks.push(codec::decode(&bytes, ENCODED_BYTES_MAX)?);
+            let bytes = read_frame(&mut stream, HEIGHT_BYTES, REQUEST_TIMEOUT).await?;
+            let earliest = codec::decode(&bytes, HEIGHT_BYTES)?;
+            let blocks: Vec<FinalizedBlock> = read_some(&mut stream).await?;
+            Ok(NetworkEvent::Blocks { from, from_height, earliest, blocks })
+        }
+        Request::Standing => {
+            let bytes = read_frame(&mut stream, STANDING_BYTES_MAX, REQUEST_TIMEOUT).await?;
+            let standing = codec::decode(&bytes, STANDING_BYTES_MAX)?;
+            Ok(NetworkEvent::Standing { from, standing })
+        }
+        Request::Handoffs { height, from: first } => {
+            let handoffs = read_some(&mut stream).await?;
+            Ok(NetworkEvent::Handoffs { from, height, first, handoffs })
+        }
+        Request::Page { height, register, number } => {
+            let bytes = read_frame(&mut stream, PAGE_BYTES_MAX, REQUEST_TIMEOUT).await?;
+            if bytes.is_empty() {
+                return Ok(NetworkEvent::Page { from, height, register, number, page: None });
             }
+            let page: Page = codec::decode(&bytes, PAGE_BYTES_MAX)?;
+            if (page.register, page.number) != (register, number) {
+                return Err(WireError::Misplaced("another page than asked for"));
+            }
+            Ok(NetworkEvent::Page { from, height, register, number, page: Some(page) })
         }
         Request::Block { hash } => {
             let bytes = read_frame(&mut stream, BLOCK_FRAME_BYTES_MAX, REQUEST_TIMEOUT).await?;

@@ -266,9 +266,9 @@ async fn questions_come_back_answered_or_unanswered() {
             match event {
                 NetworkEvent::BlocksRequest { from: 0, from_height: Height(666), reply } => drop(reply),
                 NetworkEvent::BlocksRequest { from: 0, from_height, reply } => {
-                    reply.answer(
-                        (from_height.0..from_height.0 + 300).map(|height| finalized(height, 100)).collect(),
-                    );
+                    let blocks = from_height.0..from_height.0 + 300;
+                    let blocks = blocks.map(|height| finalized(height, 100)).collect();
+                    reply.answer(Stretch { earliest: Height(3), blocks });
                 }
                 NetworkEvent::BlockRequest { from: 0, hash, reply } => {
                     let block = block(3, 1);
@@ -280,7 +280,9 @@ async fn questions_come_back_answered_or_unanswered() {
     });
     asks.handle.request_blocks(1, Height(10));
     let blocks = find(&mut asks, |event| match event {
-        NetworkEvent::Blocks { from: 1, from_height: Height(10), blocks } => Some(blocks),
+        NetworkEvent::Blocks { from: 1, from_height: Height(10), earliest: Height(3), blocks } => {
+            Some(blocks)
+        }
         _ => None,
     })
     .await;

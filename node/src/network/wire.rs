@@ -38,6 +38,9 @@ impl Frame {
 pub(super) enum Request {
     Blocks { from: Height },
     Block { hash: BlockHash },
+    Standing,
+    Handoffs { height: Height, from: u64 },
+    Page { height: Height, register: u8, number: u64 },
 }
 
 /// A request is one of a few dozen bytes.
@@ -165,6 +168,7 @@ mod tests {
             Frame::Consensus(Message::Certificate(certificate)).encode(),
             Frame::Consensus(Message::Status(status)).encode(),
             codec::encode(&Request::Blocks { from: Height(5) }),
+            codec::encode(&Request::Page { height: Height(7), register: 2, number: 9 }),
             codec::encode(&vec![vec![1u8, 2, 3], vec![4; 40]]),
         ];
         let mut seed = 1;

@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Rpc;
 use super::problem::{LookupProblems, Problem};
-use super::proving::{LogReader, at_checkpoint};
+use super::proving::{LogReader, at_checkpoint, not_held};
 use super::request::{Params, Terms, account, date, org_number, period};
 use super::text::{AccountCode, Base64, Day, Hex, Month, Organisation};
 use super::views::{
@@ -239,6 +239,10 @@ pub(super) async fn postings(
         // What was posted since the proof is left out.
         let wanted = usize::try_from(count - from).unwrap_or(usize::MAX).min(POSTINGS_MAX);
         let rows = store.postings(entity, account, period, from, wanted)?;
+        // Numbers have no gaps, so the first tells whether those before it are held.
+        if wanted > 0 && rows.first().is_none_or(|row| row.number != from) {
+            return Err(not_held(store, &format!("posting {from} of account {account}")));
+        }
         let mut leaves = Leaves::new(store);
         let mut postings = Vec::with_capacity(rows.len());
         for row in rows {
@@ -401,6 +405,9 @@ pub(super) async fn journal(
     let answer = rpc.read(move |store| {
         let wanted = usize::try_from(next_number.saturating_sub(from)).unwrap_or(usize::MAX).min(limit);
         let rows = store.journal(entity, year, from, wanted)?;
+        if wanted > 0 && rows.first().is_none_or(|row| row.voucher.number != from) {
+            return Err(not_held(store, &format!("voucher {from} of {year}")));
+        }
         let mut leaves = Leaves::new(store);
         let mut log = LogReader::new(store);
         let (mut entries, mut proofs): (Vec<EntryView>, Vec<ProvenLeaf>) = (Vec::new(), Vec::new());

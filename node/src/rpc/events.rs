@@ -22,10 +22,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::Rpc;
 use super::metrics::Listening;
 use super::problem::{LookupProblems, Problem};
+use super::proving::not_held;
 use super::request::Terms;
 use super::server::stopped;
 use super::text::{Hex, Moment};
 use crate::handle::Posted;
+use crate::store::Store;
 
 /// Between two comments on a stream where nothing happens.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -98,6 +100,11 @@ pub(super) async fn events(
             head.0
         )));
     }
+    let held = move |store: &Store| match next.max(1) < store.earliest()?.0 {
+        true => Err(not_held(store, &format!("block {next}"))),
+        false => Ok(()),
+    };
+    rpc.read(held).await?;
     let listener = Listener {
         next: Height(next.max(1)),
         head,

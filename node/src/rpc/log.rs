@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Rpc;
 use super::problem::{FixedProblems, LookupProblems, Problem};
-use super::proving::{LogReader, newest};
+use super::proving::{LogReader, newest, not_held};
 use super::request::{Params, Terms};
 use super::text::{Base64, Hex};
 use super::views::{HeaderView, hexes};
@@ -178,6 +178,9 @@ pub(super) async fn block(
     let _turn = rpc.turn().await?;
     let view = rpc
         .read(move |store| {
+            if (1..store.earliest()?.0).contains(&height) {
+                return Err(not_held(store, &format!("block {height}")));
+            }
             let (Some(finalized), Some((first, _))) =
                 (store.finalized(Height(height))?, store.leaf_range(Height(height))?)
             else {

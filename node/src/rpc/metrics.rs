@@ -37,6 +37,7 @@ pub(super) struct Metrics {
     pub(super) epoch: Gauge,
     pub(super) votes: Gauge,
     pub(super) height: Gauge,
+    pub(super) earliest: Gauge,
     pub(super) view: Gauge,
     pub(super) pool: Gauge,
     pub(super) faults: Gauge,
@@ -67,6 +68,7 @@ impl Default for Metrics {
         let epoch = gauge("epoch", "Epoch of the validator set in force");
         let votes = gauge("votes", "1 while this node has a seat and votes; 0 of a follower");
         let height = gauge("height", "Height of the last posted block");
+        let earliest = gauge("earliest", "Lowest height whose block this node holds");
         let view = gauge("view", "View that consensus is in");
         let pool = gauge("pool_transactions", "Transactions that wait for a block");
         let faults = gauge("peer_faults", "Messages of peers that broke the protocol since start");
@@ -93,6 +95,7 @@ impl Default for Metrics {
             epoch,
             votes,
             height,
+            earliest,
             view,
             pool,
             faults,

@@ -107,6 +107,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "nothing stands there", detail)
     }
 
+    /// It is posted, or may be, before what this node holds.
+    pub(super) fn not_held(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-held", "this node does not hold it", detail)
+    }
+
     /// The request's body did not arrive in time.
     pub(super) fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the request did not arrive in time", detail)
@@ -267,7 +272,7 @@ problems! {
     /// Of paths with parameters.
     LookupProblems:
         "400" "A parameter is not of its form",
-        "404" "Nothing of that name is posted here",
+        "404" "Nothing of that name is posted here, or this node joined later and does not hold it (not-held)",
         "500" "The node cannot read its own store",
         "503" "The node cannot answer now; ask again after Retry-After seconds";
     /// Of submitting.

@@ -20,14 +20,14 @@ use ledger::digest::Digest;
 use ledger::receipt::Receipt;
 use ledger::state_proof::{RecordPath, RegisterRoot, SealProof, StateProof};
 use ledger::tiles::{TILE_WIDTH, Tile, TileReader};
-use ledger::tree::ProofError;
+use ledger::tree::{self, ProofError};
 use tokio::time::Instant;
 
 use super::Rpc;
 use super::problem::Problem;
 use super::text::Base64;
 use crate::cosigning::Certified;
-use crate::store::{Store, StoreError};
+use crate::store::{Edge, Store, StoreError};
 
 /// Cosigning takes one round trip; a checkpoint that takes longer has cosigners missing.
 const CERTIFIED_TIME_MAX: Duration = Duration::from_secs(2);
@@ -143,6 +143,7 @@ type Source<'a> = Box<dyn FnMut(u8, u64) -> Option<Vec<u8>> + 'a>;
 pub(super) struct LogReader<'a> {
     store: &'a Store,
     tiles: TileReader<Source<'a>>,
+    edge: Edge,
     // Leaves of one block are asked for one after the other.
     block: Option<(Height, u64, u64)>,
     // The tile reader knows only "not there"; why stands here.
@@ -160,7 +161,21 @@ impl<'a> LogReader<'a> {
                 None
             }
         });
-        Self { store, tiles: TileReader::new(source), block: None, failure }
+        let edge = store.edge().unwrap_or_else(|error| {
+            *failure.borrow_mut() = Some(error);
+            Edge::default()
+        });
+        Self { store, tiles: TileReader::new(source), edge, block: None, failure }
+    }
+
+    /// Whether a leaf's bytes are held here, if it is posted.
+    pub(super) fn holds(&self, leaf: LeafIndex) -> bool {
+        self.edge.holds(leaf)
+    }
+
+    /// Says that something lies before what is held.
+    pub(super) fn not_held(&self, what: &str) -> Problem {
+        not_held(self.store, what)
     }
 
     /// The bytes of a leaf that is known to be posted.
@@ -168,6 +183,9 @@ impl<'a> LogReader<'a> {
     /// # Errors
     /// A problem when the store cannot be read.
     pub(super) fn leaf(&self, index: LeafIndex) -> Result<Vec<u8>, Problem> {
+        if !self.holds(index) {
+            return Err(self.not_held(&format!("leaf {index}")));
+        }
         self.store.leaf(index)?.ok_or_else(|| missing(format!("leaf {index}")))
     }
 
@@ -177,6 +195,9 @@ impl<'a> LogReader<'a> {
     /// A problem when the store cannot be read.
     pub(super) fn leaves(&self, tile: Tile) -> Result<Vec<Vec<u8>>, Problem> {
         let first = LeafIndex(tile.index.saturating_mul(u64::from(TILE_WIDTH)));
+        if !self.holds(first) {
+            return Err(self.not_held(&format!("leaf {first}")));
+        }
         let leaves = self.store.leaves(first, usize::from(tile.width), usize::MAX)?;
         if leaves.len() < usize::from(tile.width) {
             return Err(missing(format!("leaf {}", first.0 + leaves.len() as u64)));
@@ -190,6 +211,11 @@ impl<'a> LogReader<'a> {
     /// A problem when the store cannot be read.
     pub(super) fn tile(&self, tile: Tile) -> Result<Vec<u8>, Problem> {
         let Tile { level, index, width } = tile;
+        // What was begun before the first leaf held has gaps.
+        let span = 1u64.checked_shl(8 * (u32::from(level) + 1)).unwrap_or(u64::MAX);
+        if index.saturating_mul(span) < self.edge.size() {
+            return Err(self.not_held(&format!("tile {index} of level {level}")));
+        }
         let mut bytes = self.store.tile(level, index)?.unwrap_or_default();
         let length = usize::from(width) * 32;
         if bytes.len() < length {
@@ -204,7 +230,9 @@ impl<'a> LogReader<'a> {
     /// # Errors
     /// A problem when the store cannot be read.
     pub(super) fn inclusion(&mut self, leaf: LeafIndex, size: u64) -> Result<Vec<Digest>, Problem> {
-        let path = self.tiles.inclusion_proof(leaf.0, size);
+        let (edge, tiles) = (&self.edge, &mut self.tiles);
+        let mut beyond = |level, index| tiles.node(level, index);
+        let path = tree::inclusion_proof(leaf.0, size, |level, index| edge.node(level, index, &mut beyond));
         self.proof(path)
     }
 
@@ -213,7 +241,9 @@ impl<'a> LogReader<'a> {
     /// # Errors
     /// A problem when the store cannot be read.
     pub(super) fn consistency(&mut self, from: u64, to: u64) -> Result<Vec<Digest>, Problem> {
-        let path = self.tiles.consistency_proof(from, to);
+        let (edge, tiles) = (&self.edge, &mut self.tiles);
+        let mut beyond = |level, index| tiles.node(level, index);
+        let path = tree::consistency_proof(from, to, |level, index| edge.node(level, index, &mut beyond));
         self.proof(path)
     }
 
@@ -240,7 +270,11 @@ impl<'a> LogReader<'a> {
         }
         let Some(head) = self.store.head()? else { return Ok(Height(0)) };
         // The first height whose leaves end after this one; genesis, height 0, has no record.
-        let (mut low, mut high) = (1, head.height.0);
+        let earliest = self.store.earliest()?;
+        if leaf.0 < self.edge.size() {
+            return Err(self.not_held(&format!("the block of leaf {leaf}")));
+        }
+        let (mut low, mut high) = (earliest.0, head.height.0);
         while low < high {
             let middle = low + (high - low) / 2;
             let (_, end) = self.range(Height(middle))?;
@@ -267,8 +301,19 @@ impl<'a> LogReader<'a> {
     fn proof(&mut self, path: Result<Vec<Digest>, ProofError>) -> Result<Vec<Digest>, Problem> {
         path.map_err(|error| match self.failure.borrow_mut().take() {
             Some(failure) => failure.into(),
+            None if self.edge.size() > 0 => self.not_held("this part of the log"),
             None => missing(error.to_string()),
         })
+    }
+}
+
+/// For what was posted before the first block that this node holds.
+pub(super) fn not_held(store: &Store, what: &str) -> Problem {
+    match store.earliest() {
+        Ok(earliest) => Problem::not_held(format!(
+            "{what} is not held here: this node joined from a snapshot and holds blocks from height {earliest} on; ask another node"
+        )),
+        Err(error) => error.into(),
     }
 }
 

@@ -154,6 +154,8 @@ pub(super) struct Ready {
     time: Moment,
     /// Leaves under the newest certified checkpoint.
     checkpoint_size: u64,
+    /// The lowest height whose block this node holds: 1, or the one after the snapshot that it joined from.
+    earliest: u64,
     /// Whether the node votes; a follower does not.
     votes: bool,
     /// Peers connected.
@@ -177,6 +179,7 @@ pub(super) async fn ready(State(rpc): State<Rpc>) -> Result<impl IntoResponse, P
         height: standing.height,
         time: ledger::time::Timestamp(standing.time_ms).into(),
         checkpoint_size: standing.certified.map_or(0, |(size, _)| size),
+        earliest: rpc.read(|store| Ok(store.earliest()?.0)).await?,
         votes: standing.votes,
         peers: health.peers,
     };
@@ -198,6 +201,9 @@ pub(super) async fn metrics(State(rpc): State<Rpc>) -> impl IntoResponse {
     metrics.answers_in_time.set(i64::from(standing.is_some()));
     if let Some(standing) = standing {
         read(&rpc, &standing);
+    }
+    if let Ok(earliest) = rpc.read(|store| Ok(store.earliest()?.0)).await {
+        metrics.earliest.set(i64::try_from(earliest).unwrap_or(i64::MAX));
     }
     ([OPENMETRICS, NO_CACHE], metrics.text())
 }

@@ -141,7 +141,8 @@ pub(super) struct Submitted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     receipt: Option<String>,
-    /// Why not, when refused or busy.
+    /// Why not, when refused or busy; or why there is no receipt, when it was posted before what this node
+    /// holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Problem>,
@@ -380,13 +381,24 @@ fn posted(
     leaf: LeafIndex,
     checkpoint: Option<&Newest>,
 ) -> Result<Submitted, Problem> {
+    if !log.holds(leaf) {
+        let problem = Some(log.not_held(&format!("the receipt of leaf {leaf}")));
+        let posted = Submitted::new(Some(id), SubmittedStatus::Posted);
+        return Ok(Submitted { leaf: Some(leaf.0), problem, ..posted });
+    }
     let covering = checkpoint.filter(|checkpoint| leaf.0 < checkpoint.size);
     let receipt = covering.map(|checkpoint| log.receipt(leaf, checkpoint)).transpose()?;
     let (leaf, height) = (Some(leaf.0), Some(log.height(leaf)?.0));
     Ok(Submitted { leaf, height, receipt, ..Submitted::new(Some(id), SubmittedStatus::Posted) })
 }
 
-fn unknown(id: &TransactionId) -> Problem {
+async fn unknown(rpc: &Rpc, id: &TransactionId) -> Problem {
+    let earliest = rpc.read(|store| Ok(store.earliest()?.0)).await.unwrap_or(1);
+    if earliest > 1 {
+        return Problem::not_held(format!(
+            "transaction {id} neither waits here nor is posted from height {earliest} on, where the blocks begin that this node holds; ask another node, or submit it again: that is safe"
+        ));
+    }
     Problem::not_found(format!(
         "transaction {id} is neither posted nor waiting here; submit it, or submit it again: that is safe"
     ))
@@ -406,7 +418,7 @@ pub(super) async fn transaction(
     let mut results = complete(&rpc, vec![Concluded::Open(id)]).await?;
     match results.pop() {
         Some(result) if result.status != SubmittedStatus::Unknown => Ok(Json(result)),
-        _ => Err(unknown(&id)),
+        _ => Err(unknown(&rpc, &id).await),
     }
 }
 
@@ -425,7 +437,7 @@ pub(super) async fn receipt(
 ) -> Result<impl IntoResponse, Problem> {
     let id = TransactionId(digest(&id)?);
     let leaf = rpc.read(move |store| Ok(store.leaf_of(&id)?)).await?;
-    let leaf = leaf.ok_or_else(|| unknown(&id))?;
+    let Some(leaf) = leaf else { return Err(unknown(&rpc, &id).await) };
     let mut checkpoint = newest(&rpc).await?;
     if leaf.0 >= checkpoint.size {
         // Posted a moment ago: wait until the head, which covers it, is certified.

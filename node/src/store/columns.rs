@@ -32,6 +32,7 @@ pub(super) const META_FLOOR: &[u8] = b"floor";
 pub(super) const META_WATERMARK: &[u8] = b"watermark";
 pub(super) const META_TOKENS: &[u8] = b"tokens/";
 pub(super) const META_CHECKPOINT: &[u8] = b"checkpoint";
+pub(super) const META_BASE: &[u8] = b"base";
 
 /// A leaf that holds a transaction begins with the tag of its kind, then the transaction.
 pub(super) const BOOKED_TAG_BYTES: usize = 4;

@@ -1,7 +1,7 @@
 //! Reading back: what a restart replays, what peers and clients ask for.
 
 use ledger::account::Account;
-use ledger::block::{Block, BlockHash, Epoch, Height, LEAF_BYTES_MAX, Leaf, LeafIndex, View};
+use ledger::block::{Block, BlockHash, Epoch, Header, Height, LEAF_BYTES_MAX, Leaf, LeafIndex, View};
 use ledger::certificate::{Certificate, Statement, Vote};
 use ledger::codec::{self, Decode, ENCODED_BYTES_MAX, Encode};
 use ledger::digest::Digest;
@@ -25,7 +25,11 @@ impl Store {
         let mut cursor = self.cursor(Column::Finalized, ReadOptions::default());
         cursor.seek_to_last();
         cursor.status()?;
-        let Some((key, value)) = cursor.item() else { return Ok(None) };
+        let Some((key, value)) = cursor.item() else {
+            let head =
+                |header: &Header| StoredHead { height: header.height, next_leaf: LeafIndex(header.log_size) };
+            return Ok(self.base()?.map(|base| head(&base.manifest.header)));
+        };
         let height = Height(columns::number(Column::Finalized, key)?);
         let (_, first, leaves, _) = split_finalized(value)?;
         Ok(Some(StoredHead { height, next_leaf: LeafIndex(first + u64::from(leaves)) }))
@@ -360,7 +364,7 @@ impl Store {
         columns::number(Column::Meta, &value)
     }
 
-    fn meta<T: Encode + Decode<()>>(&self, name: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(super) fn meta<T: Encode + Decode<()>>(&self, name: &[u8]) -> Result<Option<T>, StoreError> {
         let value = self.get(Column::Meta, name)?;
         value.map(|value| record(Column::Meta, &value)).transpose()
     }

@@ -18,6 +18,7 @@ use ledger::transaction::{TransactionId, VerifiedTransaction};
 
 use super::execution::Execution;
 use super::{Action, Outcome, RECHECKED_MAX, RequestId, STALE_MS, Validator, later, seat};
+use crate::snapshot::is_due;
 
 impl Validator {
     pub(super) fn post_decided(&mut self, now: Timestamp) {
@@ -65,6 +66,11 @@ impl Validator {
         let head = self.ledger.head();
         if self.cosigning.reached(head.log.size(), head.log.root()) {
             self.on_certified();
+        }
+        if is_due(staged.header().height, self.snapshot_every)
+            && let Some(still) = self.ledger.still(staged.header())
+        {
+            self.actions.push(Action::Snapshot(Arc::new(still)));
         }
         let proof = FinalizedBlock { block: staged.block().to_block(), finality };
         if staged.ends_epoch() {

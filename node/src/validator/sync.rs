@@ -70,6 +70,8 @@ pub(super) struct CatchUp {
     deaf_until: Option<Timestamp>,
     stretch: Option<Request>,
     fetches: BTreeMap<BlockHash, Request>,
+    // Who holds no blocks below a height, by its own word.
+    lacks: BTreeMap<u16, Height>,
 }
 
 impl CatchUp {
@@ -99,6 +101,17 @@ impl CatchUp {
     pub(super) fn unanswered(&mut self, from: u16) {
         let requests = self.fetches.values_mut().chain(&mut self.stretch);
         requests.filter(|request| request.from == from).for_each(|request| request.failed = true);
+    }
+
+    /// This peer holds no blocks below this height, and is not asked for them again.
+    pub(super) fn lacks(&mut self, from: u16, earliest: Height) {
+        self.lacks.insert(from, earliest);
+        self.unanswered(from);
+    }
+
+    /// A peer that comes back may hold what it lacked.
+    pub(super) fn may_hold(&mut self, peer: u16) {
+        self.lacks.remove(&peer);
     }
 
     /// The clock was set back.
@@ -181,7 +194,10 @@ impl Validator {
         let height = head.height.next();
         // Whoever says that there is more is asked first.
         let teller = self.catch_up.later.filter(|_| attempts == 0).map(|later| later.from);
-        if let Some(from) = teller.or_else(|| self.peer(attempts)) {
+        let holds = |peer: &u16| self.catch_up.lacks.get(peer).is_none_or(|earliest| *earliest <= height);
+        let turns = attempts..attempts.saturating_add(self.others());
+        let in_turn = || turns.filter_map(|turn| self.peer(turn)).find(|peer| holds(peer));
+        if let Some(from) = teller.filter(|peer| holds(peer)).or_else(in_turn) {
             self.catch_up.stretch = Some(Request { from, asked: now, attempts, failed: false });
             self.actions.push(Action::FetchBlocks { from, height });
         }

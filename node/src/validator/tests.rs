@@ -7,7 +7,7 @@ use super::*;
 use world::{World, seed};
 
 mod coming_back;
-mod world;
+pub(crate) mod world;
 
 fn seeds(nodes: impl IntoIterator<Item = usize>) -> Vec<u8> {
     nodes.into_iter().map(seed).collect()

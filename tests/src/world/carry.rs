@@ -195,6 +195,8 @@ impl World {
             Action::Report(evidence) => self.report(at, &evidence),
             Action::Forgot(term) => self.forgot(at, term),
             Action::Regained(floor) => self.regained(at, floor),
+            // A world's books begin with its first block and stay small.
+            Action::Snapshot(_) => {}
             Action::Halt { reason, .. } => {
                 let honest = self.machines[at].character.keeps_its_word();
                 assert!(!honest, "#{at} stopped for good: {reason:?}");

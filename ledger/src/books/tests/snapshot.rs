@@ -56,6 +56,25 @@ fn books_taken_in_by_pages_are_the_books_and_the_next_block_is_the_same() {
 }
 
 #[test]
+fn books_held_still_give_the_same_pages_while_others_are_posted() {
+    let (mut ledger, header) = books();
+    let still = ledger.still(&header).unwrap();
+    let before = pages(&ledger, still.manifest());
+    for view in 5..=8 {
+        let transactions: Vec<_> = (0..200).map(|i| invoice(&ledger, view * 1000 + i, 55)).collect();
+        extend(&mut ledger, view, transactions);
+    }
+    assert_ne!(ledger.register_roots(), still.manifest().registers);
+    assert!(ledger.still(&header).is_none(), "that header is no longer the head's");
+    let after: Vec<Page> =
+        still.manifest().pages().map(|(place, number)| still.page(place, number).unwrap()).collect();
+    assert_eq!(before, after);
+    let restored = restore(still.manifest().clone(), &after).unwrap();
+    assert_eq!(restored.head().block, header.hash());
+    assert_eq!(restored.validators().epoch, still.epoch());
+}
+
+#[test]
 fn a_page_with_one_bit_changed_is_refused_and_the_true_one_taken_after_it() {
     let (ledger, header) = books();
     let manifest = ledger.manifest(&header).unwrap();

@@ -335,8 +335,10 @@ fn a_restart_from_a_snapshot_has_the_same_books_votes_on_and_falls_back_when_it_
     grow(&mut world, 0, 4);
     world.agree();
     let keep = |world: &World| {
-        let validator = world.validator(2);
-        crate::snapshot::keep(&world.nodes[2].store, validator.ledger(), validator.trust(), 3).unwrap()
+        let (validator, store) = (world.validator(2), &world.nodes[2].store);
+        let head = store.finalized(Height(world.height(2))).unwrap().unwrap().block.header;
+        let still = validator.ledger().still(&head).unwrap();
+        crate::snapshot::keep(store, &still, validator.trust()).unwrap()
     };
     assert!(keep(&world));
     assert!(!keep(&world), "one is there already");

@@ -33,6 +33,7 @@ use crate::members::members;
 use crate::network::Member;
 use crate::recover::recover;
 use crate::report::report;
+use crate::snapshot;
 use crate::store::Store;
 use crate::validator::{Action, Event, Outcome, RequestId, Settings, Validator};
 use crate::watermark::Term;
@@ -61,17 +62,17 @@ fn org(n: usize) -> OrgNumber {
 }
 
 /// The node's three keys of a term; the governance key has the seed after them.
-pub(super) fn keys(seed: u8) -> Keys {
+pub(crate) fn keys(seed: u8) -> Keys {
     Keys::from_seeds(&[seed; 32], &[seed + 1; 32], &[seed + 2; 32])
 }
 
 /// The seed of a node's first keys.
-pub(super) fn seed(node: usize) -> u8 {
+pub(crate) fn seed(node: usize) -> u8 {
     20 + 10 * node as u8
 }
 
 /// What a node is as a validator, with keys of this seed.
-pub(super) fn seat(node: usize, seed: u8) -> Seat {
+pub(crate) fn seat(node: usize, seed: u8) -> Seat {
     Seat {
         entity: org(node),
         name: Name::new(format!("v{node}.example/v1")).unwrap(),
@@ -82,11 +83,11 @@ pub(super) fn seat(node: usize, seed: u8) -> Seat {
     }
 }
 
-pub(super) struct Node {
-    pub(super) validator: Option<Validator>,
-    pub(super) store: Arc<Store>,
-    pub(super) halts: usize,
-    pub(super) begun: Vec<Epoch>,
+pub(crate) struct Node {
+    pub(crate) validator: Option<Validator>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) halts: usize,
+    pub(crate) begun: Vec<Epoch>,
     keeper: Option<Keeper>,
     seeds: Vec<u8>,
     keyring: Keyring,
@@ -96,25 +97,27 @@ pub(super) struct Node {
 }
 
 /// What somebody sends who is asked for final blocks from a height on.
-pub(super) type Lie = fn(&Store, Height) -> Vec<FinalizedBlock>;
+pub(crate) type Lie = fn(&Store, Height) -> Vec<FinalizedBlock>;
 
-pub(super) struct World {
-    pub(super) nodes: Vec<Node>,
-    pub(super) genesis: Genesis,
-    pub(super) outcomes: BTreeMap<u64, Outcome>,
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) genesis: Genesis,
+    pub(crate) outcomes: BTreeMap<u64, Outcome>,
     /// Nodes whose finalize votes reach nobody: blocks are notarized and not final.
-    pub(super) finalize_is_lost: bool,
+    pub(crate) finalize_is_lost: bool,
     /// Votes as they were sent, by node.
-    pub(super) votes: Vec<(usize, Vote)>,
+    pub(crate) votes: Vec<(usize, Vote)>,
     /// What a node knows of its own votes at its next start; whole if nothing is said.
-    pub(super) memories: BTreeMap<usize, Memory>,
+    pub(crate) memories: BTreeMap<usize, Memory>,
     /// Nodes that noticed that they forgot a vote, and from when on they vote again.
-    pub(super) forgot: Vec<(usize, Term)>,
-    pub(super) regained: Vec<(usize, Term)>,
+    pub(crate) forgot: Vec<(usize, Term)>,
+    pub(crate) regained: Vec<(usize, Term)>,
     /// How a node answers who asks for final blocks, instead of truly.
-    pub(super) lies: BTreeMap<usize, Lie>,
+    pub(crate) lies: BTreeMap<usize, Lie>,
     /// Who asked whom for final blocks from which height, and when.
-    pub(super) asked: Vec<(usize, usize, Height, u64)>,
+    pub(crate) asked: Vec<(usize, usize, Height, u64)>,
+    /// At which multiples of height snapshots are written; 0 for none.
+    pub(crate) snapshots: u64,
     intake: Intake,
     queue: BTreeMap<(u64, u64), (usize, Event)>,
     now: u64,
@@ -124,7 +127,7 @@ pub(super) struct World {
 
 impl World {
     /// So many validators of genesis, and so many nodes more that follow.
-    pub(super) fn new(validators: usize, followers: usize) -> Self {
+    pub(crate) fn new(validators: usize, followers: usize) -> Self {
         let count = validators + followers;
         let set = ValidatorSet {
             epoch: Epoch(0),
@@ -166,6 +169,7 @@ impl World {
             regained: Vec::new(),
             lies: BTreeMap::new(),
             asked: Vec::new(),
+            snapshots: 0,
             queue: BTreeMap::new(),
             now: BEGIN_MS + 1000,
             serial: 0,
@@ -191,20 +195,20 @@ impl World {
         world
     }
 
-    pub(super) fn validator(&self, node: usize) -> &Validator {
+    pub(crate) fn validator(&self, node: usize) -> &Validator {
         self.nodes[node].validator.as_ref().expect("it is awake")
     }
 
-    pub(super) fn epoch(&self, node: usize) -> u64 {
+    pub(crate) fn epoch(&self, node: usize) -> u64 {
         self.validator(node).ledger().validators().epoch.0
     }
 
-    pub(super) fn height(&self, node: usize) -> u64 {
+    pub(crate) fn height(&self, node: usize) -> u64 {
         self.validator(node).ledger().head().height.0
     }
 
     /// Gives a node a second key file; it counts from the next start.
-    pub(super) fn add_keys(&mut self, node: usize, seed: u8) {
+    pub(crate) fn add_keys(&mut self, node: usize, seed: u8) {
         self.sleep(node);
         self.nodes[node].seeds.push(seed);
         self.nodes[node].keyring =
@@ -213,7 +217,7 @@ impl World {
     }
 
     /// Another machine with the keys of this node and an empty disk; it starts at once.
-    pub(super) fn twin(&mut self, of: usize, at: usize) {
+    pub(crate) fn twin(&mut self, of: usize, at: usize) {
         self.sleep(at);
         self.nodes[at].seeds = self.nodes[of].seeds.clone();
         self.nodes[at].keyring =
@@ -222,7 +226,7 @@ impl World {
     }
 
     /// The disk is exchanged for an empty one.
-    pub(super) fn new_disk(&mut self, node: usize) {
+    pub(crate) fn new_disk(&mut self, node: usize) {
         self.sleep(node);
         let directory = tempfile::tempdir().unwrap();
         self.nodes[node].store = Arc::new(Store::open(directory.path(), &self.genesis.hash()).unwrap());
@@ -230,14 +234,14 @@ impl World {
     }
 
     /// The power goes.
-    pub(super) fn sleep(&mut self, node: usize) {
+    pub(crate) fn sleep(&mut self, node: usize) {
         self.nodes[node].validator = None;
         self.nodes[node].keeper = None;
         self.queue.retain(|_, (to, _)| *to != node);
     }
 
     /// A start from disk.
-    pub(super) fn wake(&mut self, node: usize) {
+    pub(crate) fn wake(&mut self, node: usize) {
         let mut recovered = recover(&self.genesis, &self.nodes[node].store).unwrap();
         recovered.memory = self.memories.remove(&node).unwrap_or_default();
         let consensus = Config {
@@ -250,7 +254,8 @@ impl World {
         let settings = Settings { consensus, request_timeout_ms: 200 };
         let keeper = Keeper::open(Arc::clone(&self.nodes[node].store), &recovered.ledger).unwrap();
         let vote_keys = self.nodes[node].keyring.vote_keys();
-        let (validator, actions) = Validator::new(settings, vote_keys, recovered, Timestamp(self.now));
+        let (mut validator, actions) = Validator::new(settings, vote_keys, recovered, Timestamp(self.now));
+        validator.keep_snapshots(self.snapshots);
         self.nodes[node].validator = Some(validator);
         self.nodes[node].keeper = Some(keeper);
         self.move_network(node);
@@ -308,7 +313,7 @@ impl World {
     }
 
     /// Goes on until the condition holds.
-    pub(super) fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let end = self.now + STORY_MS;
         while !holds(self) {
             assert!(self.now < end, "{what} did not happen: {}", self.complaint());
@@ -317,7 +322,7 @@ impl World {
     }
 
     /// Goes on for so long.
-    pub(super) fn pass(&mut self, ms: u64) {
+    pub(crate) fn pass(&mut self, ms: u64) {
         let end = self.now + ms;
         while self.now < end {
             self.step();
@@ -359,7 +364,7 @@ impl World {
         }
     }
 
-    pub(super) fn handle(&mut self, node: usize, event: Event) {
+    pub(crate) fn handle(&mut self, node: usize, event: Event) {
         let now = Timestamp(self.now);
         if let Some(validator) = &mut self.nodes[node].validator {
             let actions = validator.handle(now, event);
@@ -409,6 +414,10 @@ impl World {
                 self.later(node, 0, Event::Cosignatures(cosignatures));
             }
             Action::Send { to, message } => self.send(node, to, &message),
+            Action::Snapshot(still) => {
+                let (validator, store) = (self.validator(node), &self.nodes[node].store);
+                snapshot::keep(store, &still, validator.trust()).unwrap();
+            }
             Action::SendCosignatures { to, cosignatures } => {
                 if let Some(to) = self.node_of(node, to) {
                     self.deliver(node, to, |_| Some(Event::Cosignatures(cosignatures)));
@@ -430,6 +439,10 @@ impl World {
                 let asked = self.node_of(node, from).filter(|n| self.nodes[*n].validator.is_some());
                 self.asked.extend(asked.map(|n| (node, n, height, self.now)));
                 let event = asked.map(|n| {
+                    let earliest = self.nodes[n].store.earliest().unwrap();
+                    if height < earliest {
+                        return Event::Lacks { from, earliest };
+                    }
                     let blocks = match self.lies.get(&n) {
                         Some(lie) => lie(&self.nodes[n].store, height),
                         None => self.nodes[n].store.finalized_from(height, ANSWER_BLOCKS, 1 << 20).unwrap(),
@@ -476,7 +489,7 @@ impl World {
     }
 
     /// Hands a transaction in and waits until a certified checkpoint covers it.
-    pub(super) fn post(&mut self, node: usize, transaction: VerifiedTransaction) {
+    pub(crate) fn post(&mut self, node: usize, transaction: VerifiedTransaction) {
         self.serial += 1;
         let request = self.serial;
         let event = Event::Submit { request: RequestId(request), transaction, until_posted: true };
@@ -487,7 +500,7 @@ impl World {
     }
 
     /// Work for a block, whatever it is: one more entity in the register.
-    pub(super) fn work(&mut self) -> VerifiedTransaction {
+    pub(crate) fn work(&mut self) -> VerifiedTransaction {
         let number = 1000 + self.numbers as usize;
         let entity = NewEntity {
             number: org(number),
@@ -517,7 +530,7 @@ impl World {
 
     /// A change of the set that `at` has: nodes leave, and nodes enter with keys of a seed. All seats of
     /// the current set sign, whose keys have the seeds given.
-    pub(super) fn change(
+    pub(crate) fn change(
         &mut self,
         at: usize,
         leave: &[usize],
@@ -542,7 +555,7 @@ impl World {
     }
 
     /// A recovery from the head that `at` has, to these nodes with keys of a seed.
-    pub(super) fn recovery(&mut self, at: usize, nodes: &[(usize, u8)], seeds: &[u8]) -> VerifiedTransaction {
+    pub(crate) fn recovery(&mut self, at: usize, nodes: &[(usize, u8)], seeds: &[u8]) -> VerifiedTransaction {
         let head = self.validator(at).ledger().head().clone();
         let recovery = Recovery {
             epoch: Epoch(self.epoch(at)),
@@ -560,7 +573,7 @@ impl World {
 
     /// All nodes that are awake have one history, certified to its end, and a receipt's reader follows
     /// every handoff from genesis.
-    pub(super) fn agree(&mut self) {
+    pub(crate) fn agree(&mut self) {
         let awake: Vec<usize> =
             (0..self.nodes.len()).filter(|node| self.nodes[*node].validator.is_some()).collect();
         self.until("one history", |world| {
@@ -592,11 +605,11 @@ impl World {
     }
 
     /// The final block of a height as a node keeps it.
-    pub(super) fn kept(&self, node: usize, height: u64) -> ledger::finality::FinalizedBlock {
+    pub(crate) fn kept(&self, node: usize, height: u64) -> ledger::finality::FinalizedBlock {
         self.nodes[node].store.finalized(Height(height)).unwrap().unwrap()
     }
 
-    pub(super) fn chain(&self) -> Digest {
+    pub(crate) fn chain(&self) -> Digest {
         self.genesis.hash()
     }
 }
