@@ -286,8 +286,10 @@ impl Client {
     /// [`ClientError::Seen`].
     pub fn remembering(self, file: &Path) -> Result<Self, ClientError> {
         let mut trust = self.trust.into_inner();
+        // Others may use the same files, and write the handoffs first.
+        let kept = Seen::kept(file)?;
         let handoffs = handoffs::read(file, &mut trust)?;
-        let seen = self.seen.into_inner().in_file(file, &trust)?;
+        let seen = self.seen.into_inner().in_file(file, kept, &trust)?;
         Ok(Self { seen: RefCell::new(seen), trust: RefCell::new(trust), handoffs: Some(handoffs), ..self })
     }
 

@@ -42,11 +42,16 @@ pub(crate) fn read(seen: &Path, trust: &mut Trust) -> Result<PathBuf, SeenError>
     Ok(path)
 }
 
-/// Keeps all handoffs from genesis on.
+/// Keeps all handoffs from genesis on, unless somebody else kept as many meanwhile.
 ///
 /// # Errors
 /// [`SeenError::Io`].
 pub(crate) fn write(path: &Path, handoffs: &[Handoff]) -> Result<(), SeenError> {
+    let kept = fs::read(path).ok();
+    let kept = kept.and_then(|bytes| codec::decode::<Vec<Handoff>>(&bytes, codec::ENCODED_BYTES_MAX).ok());
+    if kept.is_some_and(|kept| kept.len() >= handoffs.len()) {
+        return Ok(());
+    }
     let bytes = codec::encode::<Vec<Handoff>>(&handoffs.to_vec());
     replace(path, &bytes).map_err(|source| SeenError::Io { path: path.into(), source })
 }

@@ -65,16 +65,23 @@ impl Seen {
         Ok(Self { size: log.size(), root: log.root(), file: None })
     }
 
-    /// The same, or what the file kept from an earlier run; the file need not exist yet.
+    /// What the file kept from an earlier run; `None` if there is none yet.
     ///
     /// # Errors
-    /// [`SeenError`].
-    pub fn in_file(mut self, path: &Path, trust: &Trust) -> Result<Self, SeenError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(source) => return Err(SeenError::Io { path: path.into(), source }),
-        };
+    /// [`SeenError::Io`].
+    pub fn kept(path: &Path) -> Result<Option<String>, SeenError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(SeenError::Io { path: path.into(), source }),
+        }
+    }
+
+    /// The same, or what the file kept, as [`Seen::kept`] read it; from now on it is kept there.
+    ///
+    /// # Errors
+    /// [`SeenError::Malformed`].
+    pub fn in_file(mut self, path: &Path, text: Option<String>, trust: &Trust) -> Result<Self, SeenError> {
         self.file = Some(path.into());
         if let Some(text) = text {
             let malformed = |reason: String| SeenError::Malformed { path: path.into(), reason };
