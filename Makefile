@@ -29,7 +29,7 @@ help:
 	@echo "make test    format, lints, all tests, and the judges nobody here wrote"
 	@echo "make sim     simulated worlds (500 seeds, minutes): SEED=n replays one, SEEDS=count BASE=first runs many"
 	@echo "make ordeal  real validators under faults for MINUTES=10, then latency with one down: SEED=n chooses"
-	@echo "make mutants bugs planted in the consensus core, which its simulation must notice: MUTANT=name takes some"
+	@echo "make mutants bugs planted in the consensus core, the node and the ledger, which simulations must notice: MUTANT=name takes some"
 	@echo "make scale   the consensus core with 4 to 400 simulated validators: VALIDATORS=100 stops there"
 	@echo "make bench   benchmarks, in the release profile"
 	@echo "make model   the protocol's model and every course of the core, for long: DEPTH=steps goes deeper"
@@ -76,7 +76,7 @@ ordeal: build
 	@$(ENV); "$$CARGO_TARGET_DIR/debug/ordeal" one-down --seconds 40 $(if $(SEED),--seed $(SEED))
 
 mutants: library
-	@echo "mutants: planting bugs one after the other (about 4 min; 5 more the first time)"
+	@echo "mutants: planting bugs one after the other (about 20 min; 5 more the first time)"
 	@$(ENV); cargo test --workspace --test mutants $(LOCKED) -- --ignored --nocapture
 
 scale: library
