@@ -45,7 +45,7 @@ fn r11_a_full_disk_ends_the_process_and_leaves_nothing_half_done() {
 }
 
 #[test]
-fn c17_a_rotten_bit_in_the_log_keeps_a_validator_from_voting_until_the_others_were_heard() {
+fn c25_a_rotten_bit_in_the_log_keeps_a_validator_from_voting_until_the_others_were_heard() {
     for seed in 1..=8 {
         let mut world = World::seeded(seed).payments(6);
         world.run(Until::Height(5));

@@ -110,14 +110,14 @@ fn a_flooder_fills_nobodys_memory() {
 }
 
 #[test]
-fn r12_c17_a_disk_set_back_to_an_old_image_is_noticed_and_its_validator_never_contradicts_itself() {
+fn r12_c25_a_disk_set_back_to_an_old_image_is_noticed_and_its_validator_never_contradicts_itself() {
     // That nobody's evidence is against it, the checker sees to.
     let figures = survive(4, &[Character::Restored]);
     assert!(figures.refused_to_vote > WORLDS && figures.regained > WORLDS && figures.convictions == 0);
 }
 
 #[test]
-fn r12_c17_a_vote_log_lost_with_the_signers_memory_is_made_up_for_and_nothing_is_contradicted() {
+fn r12_c25_a_vote_log_lost_with_the_signers_memory_is_made_up_for_and_nothing_is_contradicted() {
     let figures = survive(4, &[Character::Bereft]);
     assert!(figures.refused_to_vote > WORLDS && figures.regained > WORLDS && figures.convictions == 0);
 }
@@ -128,7 +128,7 @@ fn r12_a_machine_set_back_as_a_whole_is_two_copies_and_splits_nobody() {
 }
 
 #[test]
-fn r12_c17_each_of_four_loses_its_votes_in_turn_and_none_contradicts_itself() {
+fn r12_c25_each_of_four_loses_its_votes_in_turn_and_none_contradicts_itself() {
     for seed in 1..=WORLDS {
         let mut world = World::seeded(seed).payments(12);
         world.run(Until::Height(3));
@@ -159,7 +159,7 @@ fn r12_c17_each_of_four_loses_its_votes_in_turn_and_none_contradicts_itself() {
 }
 
 #[test]
-fn l22_c17_members_come_and_go_in_the_storm_and_everybody_follows_from_genesis() {
+fn l22_c18_members_come_and_go_in_the_storm_and_everybody_follows_from_genesis() {
     let mut figures = tests::world::Figures::default();
     for seed in 1..=3 * WORLDS {
         let faulty = [&[][..], &[Character::Equivocator], &[Character::Forger]][seed as usize % 3];
@@ -173,7 +173,7 @@ fn l22_c17_members_come_and_go_in_the_storm_and_everybody_follows_from_genesis()
 }
 
 #[test]
-fn l22_when_more_than_f_are_gone_for_good_people_begin_again_with_all_that_was_acknowledged() {
+fn l27_c24_when_more_than_f_are_gone_for_good_people_begin_again_with_all_that_was_acknowledged() {
     for seed in 1..=2 * WORLDS {
         let mut world = World::governed(seed, 4, 2, &[]).payments(8).with_sound_disks();
         world.storm(4000);
