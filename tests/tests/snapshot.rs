@@ -25,9 +25,7 @@ const FOLLOWER: usize = 4;
 
 struct Site {
     cluster: Cluster,
-    town: Town,
-    seller: OrgNumber,
-    today: Date,
+    opening: Opening,
     trust: Trust,
     numbers: u64,
 }
@@ -50,31 +48,18 @@ impl Site {
             }
             vec![Vec::new(); FOLLOWER + 1]
         });
-        let today = node::run::now().date();
-        let from = today.period().previous();
-        let mut numbers = payments::spare_numbers(0);
-        let town = Town::new(numbers.next().unwrap(), from, &mut Dice::seeded(1));
-        let seller = numbers.next().unwrap();
-        let registrar = payments::read_key(&cluster.folder().join("keys/governance.key")).unwrap();
-        let entities = [town.entity(), payments::supplier(seller, "Skolemat AS", from)];
-        let registrar = (OrgNumber::new(REGISTRAR).unwrap(), &registrar);
-        for part in payments::registrations(&cluster.chain, registrar, entities, town.keys()) {
-            let answer = line(cluster.rpc[0]).post("/v1/transactions", &payments::batch_body(&part)).unwrap();
-            for result in results(&answer).unwrap() {
-                assert_eq!(result.status, "posted", "{result:?}");
-            }
-        }
+        let opening = Opening::of(&cluster);
         let genesis = Genesis::decode(&fs::read(cluster.folder().join("genesis.bin")).unwrap()).unwrap();
         let trust = Trust::new(genesis.origin(), genesis.hash(), genesis.validators.clone()).unwrap();
-        Self { cluster, town, seller, today, trust, numbers: 0 }
+        Self { cluster, opening, trust, numbers: 0 }
     }
 
     /// Submits until it is acknowledged; the receipt is verified offline. Gives the transaction's id.
     fn pay(&mut self, index: usize) -> String {
         self.numbers += 1;
         let number = format!("A{}", self.numbers);
-        let bill = payments::document(self.town.number, self.seller, &number, self.today, Amount(10_000), 1);
-        let signed = self.town.step(&self.cluster.chain, &bill, Role::Submit);
+        let bill = self.opening.bill(&number, 10_000);
+        let signed = self.opening.town.step(&self.cluster.chain, &bill, Role::Submit);
         let body = payments::single_body(&signed);
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -169,7 +154,7 @@ fn a_follower_and_a_validator_with_empty_disks_join_from_a_snapshot_and_are_the_
         }
         let proof = format!("/v1/proof/consistency?from={size}&to={size}");
         assert_eq!(site.get(index, &proof).status, 200);
-        assert_eq!(site.get(index, &format!("/v1/entities/{}", site.seller)).status, 200);
+        assert_eq!(site.get(index, &format!("/v1/entities/{}", site.opening.seller)).status, 200);
 
         // What came before is refused, and says where to look.
         for path in [
@@ -180,7 +165,7 @@ fn a_follower_and_a_validator_with_empty_disks_join_from_a_snapshot_and_are_the_
             "/v1/tile/entries/000.p/2".into(),
             format!("/v1/proof/consistency?from=3&to={size}"),
             format!("/v1/events?from={}", earliest - 1),
-            format!("/v1/entities/{}/journal?year={}", site.town.number, site.today.year()),
+            format!("/v1/entities/{}/journal?year={}", site.opening.town.number, site.opening.today.year()),
         ] {
             let answer = site.get(index, &path);
             let json = answer.json();
