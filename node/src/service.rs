@@ -11,7 +11,7 @@ use ledger::block::Height;
 use ledger::certificate::ValidatorSet;
 use ledger::checkpoint::{Trust, TrustError};
 use ledger::genesis::{Genesis, GenesisError};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 use crate::config::{Addresses, Config, ConfigError, Snapshots};
@@ -32,6 +32,8 @@ use crate::validator::{Recovered, Settings, Validator};
 
 /// How long a node that may be far behind waits for a peer that offers a snapshot, before it replays.
 const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+/// Connections that wait to be taken, as the standard library has it.
+const BACKLOG: u32 = 1024;
 /// No chain makes a block in less: it takes two messages.
 const BLOCK_MS_MIN: u64 = 5;
 
@@ -143,6 +145,10 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let keyring = Keyring::load(&config.keys)?;
     let addresses = config.addresses(&genesis.validators)?;
 
+    let rpc_address = config.rpc.listen;
+    let rpc_socket =
+        bound(rpc_address).map_err(|source| ServiceError::Listen { address: rpc_address, source })?;
+
     let mut signers = Signers::open(&config.keys, trust.chain(), &config.data_dir)?;
     let (store, damage) = open_store(&config.data_dir, trust.chain(), &mut signers)?;
     // Before anything is written, a snapshot least of all: it is this directory's past that is judged.
@@ -183,10 +189,10 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
 
     let Line { config: network_config, members, network: line, events: from_network } = line;
 
-    let address = config.rpc.listen;
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| ServiceError::Listen { address, source })?;
-    let rpc = listener.local_addr().map_err(|source| ServiceError::Listen { address, source })?;
+    let (rpc, listener) = rpc_socket
+        .local_addr()
+        .and_then(|rpc| Ok((rpc, rpc_socket.listen(BACKLOG)?)))
+        .map_err(|source| ServiceError::Listen { address: rpc_address, source })?;
 
     // A follower needs one peer that answers.
     let peers_needed = if validator.0.seat().is_some() { set.quorum().saturating_sub(1) } else { 1 };
@@ -210,6 +216,15 @@ pub async fn start(config: &Config, stop: watch::Receiver<bool>) -> Result<Servi
     let (handle, health) = (running.handle.clone(), running.health.clone());
     let served = tokio::spawn(rpc::serve(listener, handle, health, config.limits, timing.heartbeat_ms, stop));
     Ok(Service { running, rpc, peers_needed, served })
+}
+
+/// Takes the clients' address before the network starts, since a connection to a peer may otherwise be given
+/// that port; but refuses connections until there are books to answer from.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// The line to the peers of an epoch.

@@ -6,18 +6,15 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ledger::amount::Amount;
 use ledger::checkpoint::Trust;
-use ledger::entity::OrgNumber;
 use ledger::genesis::Genesis;
 use ledger::receipt::Receipt;
-use ledger::time::Date;
 use ledger::transaction::Role;
 use node::localnet::Size;
-use tests::cluster::{Cluster, Line, results};
-use tests::payments::{self, Dice, Town};
+use tests::cluster::{Cluster, Line};
+use tests::opening::Opening;
+use tests::payments;
 
-const REGISTRAR: u32 = 986_252_932;
 const PATIENCE: Duration = Duration::from_secs(60);
 const EVERY_BLOCKS: u64 = 10;
 const JOIN_BEHIND_BLOCKS: u64 = 20;
