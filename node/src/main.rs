@@ -11,6 +11,7 @@ use ledger::block::Height;
 use ledger::books::parting;
 use node::config::Config;
 use node::halt;
+use node::handle::Busy;
 use node::keys::{Keys, write_signing_key};
 use node::localnet::{self, Localnet, Size};
 use node::plan::Plan;
@@ -20,6 +21,9 @@ use node::service;
 use node::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// Between two looks at whether a checkpoint is certified.
+const READY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs a node of Hovedbok, the ledger that public bodies share.
 #[derive(Parser)]
@@ -242,11 +246,19 @@ async fn run(path: &Path, until_stdin_closes: bool) -> Result<(), AnyError> {
     });
     let service = service::start(&config, stopped).await?;
     let (rpc, needed, mut health) = (service.rpc, service.peers_needed, service.running.health.clone());
+    let node = service.running.handle.clone();
     println!("listening http://{rpc}");
     tokio::spawn(async move {
         // Told once; afterwards /ready tells.
-        if health.wait_for(|health| health.peers >= needed).await.is_ok() {
-            println!("ready http://{rpc}");
+        if health.wait_for(|health| health.peers >= needed).await.is_err() {
+            return;
+        }
+        loop {
+            match node.query(|validator| validator.certified().is_some()).await {
+                Ok(true) => return println!("ready http://{rpc}"),
+                Ok(false) | Err(Busy::Full) => tokio::time::sleep(READY_PAUSE).await,
+                Err(Busy::Stopping) => return,
+            }
         }
     });
     let ended = service.ended().await;
