@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 pub mod bank;
+pub mod books;
 pub mod camt;
 pub mod coding;
 mod decimal;

@@ -9,6 +9,10 @@
 //! Invariant: no input makes the reader panic, and a tree takes at most a few times the memory of
 //! the largest file ([`BYTES_MAX`]), however the file is built.
 
+pub mod events;
+mod source;
+pub mod writer;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
