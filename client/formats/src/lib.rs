@@ -14,4 +14,5 @@ mod decimal;
 pub mod ehf;
 pub mod pain001;
 pub mod pain002;
+pub mod saft;
 pub mod xml;
