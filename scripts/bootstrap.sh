@@ -64,6 +64,16 @@ if [ "$(uname -s)" = Linux ]; then
   have_admin ethtool || missing+=(ethtool)
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' > /dev/null || missing+=(libfaketime)
 fi
+# A database for the tests of the copy that reporting tools read. Its programs are not on the path.
+if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null; then
+  missing+=(postgresql)
+  if have apt-get; then
+    # The package would start a server of its own on this machine; the tests start theirs.
+    apt_install postgresql-common
+    as_root sed -i 's/^#\? *create_main_cluster.*/create_main_cluster = false/' \
+      /etc/postgresql-common/createcluster.conf
+  fi
+fi
 # Quint, which runs the protocol's model, is a Node program.
 have node || missing+=(nodejs)
 have npm || missing+=(npm)

@@ -6,9 +6,11 @@ mod offline;
 mod orders;
 mod read;
 mod session;
+mod sink;
 mod values;
 mod write;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
@@ -288,6 +290,17 @@ enum Command {
         #[arg(long)]
         hledger: bool,
     },
+    /// Copy the books into PostgreSQL, proven, and follow the chain: for reporting tools that speak SQL.
+    Sink {
+        /// Where, such as postgres://reporter@localhost/books or "host=/run/postgresql user=reporter".
+        database: String,
+        /// Stop when the copy is level with the newest checkpoint.
+        #[arg(long)]
+        once: bool,
+        /// Leaves that are copied in one database transaction, rounded up to whole blocks.
+        #[arg(long, default_value = "8192", value_name = "LEAVES")]
+        batch: NonZeroUsize,
+    },
     /// Show the newest checkpoint of the log.
     Checkpoint {
         /// The signed note itself, for other programs.
@@ -522,6 +535,9 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
         Command::Accounts { entity, period } => read::accounts(session, *entity, *period),
         Command::Postings { entity, account, period } => read::postings(session, *entity, *account, *period),
         Command::Journal { entity, year, hledger } => read::journal(session, *entity, *year, *hledger),
+        Command::Sink { database, once, batch } => {
+            sink::sink(session, &sink::Terms { database, once: *once, leaves: batch.get() })
+        }
         Command::Checkpoint { note } => read::checkpoint(session, *note),
         Command::Finality { from, to, out } => governance::finality(session, *from, *to, out),
         Command::Validators(command) => governance::run(session, command),

@@ -486,7 +486,7 @@ impl Client {
         Ok(())
     }
 
-    fn consistency(&self, from: u64, to: u64) -> Result<Vec<Digest>, ClientError> {
+    pub(crate) fn consistency(&self, from: u64, to: u64) -> Result<Vec<Digest>, ClientError> {
         // Between equal sizes nothing is left to prove but that the roots are one.
         if from == to {
             return Ok(Vec::new());

@@ -18,6 +18,7 @@ pub mod netns;
 pub mod opening;
 pub mod ordeal;
 pub mod payments;
+pub mod postgres;
 pub mod random;
 pub mod relay;
 pub mod traffic;
