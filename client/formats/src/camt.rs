@@ -7,13 +7,16 @@
 //! Invariant: a [`Movement`] is one amount on one account with a reference of the bank that no other
 //! movement of the same message shares.
 
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::amount::{Amount, Total};
 use ledger::time::Date;
-use ledger::transaction::ReasonCode;
+use ledger::transaction::{KidRule, ReasonCode};
 
-use crate::bank::AccountNumber;
+use crate::bank::{AccountNumber, Kid};
+use crate::ehf::Finding;
 use crate::pain002::{ReportError, reason_code, required, version};
 use crate::xml::{Element, Tree};
 
@@ -59,6 +62,8 @@ pub struct BankMessage {
     pub message_id: String,
     /// One per account and day.
     pub accounts: Vec<AccountReport>,
+    /// What the official schema would refuse and what can be read in one way only (rule F-SCHEMA).
+    pub findings: Vec<Finding>,
 }
 
 /// What a message says of one account.
@@ -156,6 +161,61 @@ pub struct Movement {
     pub reference: String,
     /// Why the money came back: set only when it did.
     pub returned: Option<ReasonCode>,
+    /// Whether the bank takes back an earlier entry of its own.
+    pub reversal: bool,
+    /// Structured creditor reference: a KID.
+    pub creditor_reference: Option<String>,
+}
+
+/// Money that came in and that nobody here had sent out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The account as stated.
+    pub account: String,
+    /// The account as a number that is known here.
+    pub number: Option<AccountNumber>,
+    /// The bank's reference, unique in the message.
+    pub reference: String,
+    /// Above zero.
+    pub amount: Amount,
+    /// Currency.
+    pub currency: String,
+    /// Booking date.
+    pub booked: Option<Date>,
+    /// What the payer gave as structured reference, as stated.
+    pub creditor_reference: Option<String>,
+}
+
+impl Receipt {
+    /// The KID, when the receiving account's agreement takes the reference.
+    pub fn kid(&self, rule: KidRule) -> Option<Kid> {
+        Kid::parse(self.creditor_reference.as_deref()?, rule)
+    }
+}
+
+/// What a statement says of one account on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// The account as stated.
+    pub account: String,
+    /// The day of the closing balance.
+    pub date: Option<Date>,
+    /// What the account held before.
+    pub opening: Amount,
+    /// Booked in, as a positive number.
+    pub credits: Total,
+    /// Booked out, as a positive number.
+    pub debits: Total,
+    /// What it holds after.
+    pub closing: Amount,
+}
+
+impl Reconciliation {
+    /// Closing balance less opening balance less entries: zero when nothing is missing (rule L12).
+    pub fn gap(&self) -> Total {
+        let moved = self.credits.0 - self.debits.0;
+        Total(i128::from(self.closing.0) - i128::from(self.opening.0) - moved)
+    }
 }
 
 impl BankMessage {
@@ -188,7 +248,8 @@ impl BankMessage {
             let body = root.first(outer).ok_or_else(|| value("it holds no message"))?;
             let accounts = body.named(inner).map(account).collect::<Result<_, _>>()?;
             let message_id = required(body, "GrpHdr/MsgId")?.to_string();
-            return Ok(Self { kind, version, message_id, accounts });
+            let findings = order::check(body)?;
+            return Ok(Self { kind, version, message_id, accounts, findings });
         }
         Err(wrong.unwrap_or(ReportError::Kind { found: String::new(), expected }))
     }
@@ -208,6 +269,28 @@ impl BankMessage {
         }
         distinct(&mut all);
         all
+    }
+
+    /// What came in: booked credits above zero that are neither money returned nor an entry taken
+    /// back.
+    pub fn receipts(&self) -> Vec<Receipt> {
+        let came_in = |movement: &Movement| {
+            movement.side == Side::Credit
+                && movement.status == Status::Booked
+                && movement.amount > Amount::ZERO
+                && movement.returned.is_none()
+                && !movement.reversal
+        };
+        let receipt = |movement: Movement| Receipt {
+            account: movement.account,
+            number: movement.number,
+            reference: movement.reference,
+            amount: movement.amount,
+            currency: movement.currency,
+            booked: movement.booked,
+            creditor_reference: movement.creditor_reference,
+        };
+        self.movements().into_iter().filter(came_in).map(receipt).collect()
     }
 }
 
@@ -230,7 +313,7 @@ fn distinct(movements: &mut [Movement]) {
 }
 
 fn movements(account: &AccountReport, entry: &Entry, reference: &str, all: &mut Vec<Movement>) {
-    let movement = |amount, side, end_to_end_id: Option<&String>, reference: String, returned| Movement {
+    let movement = |amount, side, detail: Option<&Detail>, reference: String| Movement {
         account: account.account.clone(),
         number: AccountNumber::parse(&account.account).ok(),
         amount,
@@ -238,27 +321,26 @@ fn movements(account: &AccountReport, entry: &Entry, reference: &str, all: &mut 
         side,
         status: entry.status.clone(),
         booked: entry.booked,
-        end_to_end_id: end_to_end_id.cloned(),
+        end_to_end_id: detail.and_then(|detail| detail.end_to_end_id.clone()),
         reference,
-        returned,
+        returned: detail.and_then(|detail| detail.returned),
+        reversal: entry.reversal,
+        creditor_reference: detail.and_then(|detail| detail.creditor_reference.clone()),
     };
     match &entry.details[..] {
-        [] => all.push(movement(entry.amount, entry.side, None, reference.to_string(), None)),
+        [] => all.push(movement(entry.amount, entry.side, None, reference.to_string())),
         // The entry's amount is what moved; a single transaction may state it in another currency.
-        [one] => {
-            let id = one.end_to_end_id.as_ref();
-            all.push(movement(entry.amount, entry.side, id, reference.to_string(), one.returned));
-        }
+        [one] => all.push(movement(entry.amount, entry.side, Some(one), reference.to_string())),
         many if adds_up(entry) => {
             for (number, detail) in many.iter().enumerate() {
                 let part = detail.reference.clone().unwrap_or_else(|| format!("{}", number + 1));
                 let reference = format!("{reference}/{part}");
                 let (amount, side) = (detail.amount.unwrap_or_default(), detail.side.unwrap_or(entry.side));
-                all.push(movement(amount, side, detail.end_to_end_id.as_ref(), reference, detail.returned));
+                all.push(movement(amount, side, Some(detail), reference));
             }
         }
         // A batch whose parts have no amounts, or others than the account was moved by, is one amount.
-        _ => all.push(movement(entry.amount, entry.side, None, reference.to_string(), None)),
+        _ => all.push(movement(entry.amount, entry.side, None, reference.to_string())),
     }
 }
 
@@ -276,25 +358,29 @@ fn adds_up(entry: &Entry) -> bool {
 }
 
 impl AccountReport {
+    /// What the statement says of the account; `None` when it has not both balances.
+    pub fn reconciliation(&self) -> Option<Reconciliation> {
+        let balance = |code: &str| self.balances.iter().find(|balance| balance.code == code);
+        let opening = balance("OPBD").or_else(|| balance("PRCD"))?.amount;
+        let closing = self.balances.iter().rev().find(|balance| balance.code == "CLBD")?;
+        let booked = |side| {
+            let of_side = self.entries.iter().filter(move |entry| entry.side == side);
+            of_side.filter(|entry| entry.status == Status::Booked).map(|entry| entry.amount).sum()
+        };
+        Some(Reconciliation {
+            account: self.account.clone(),
+            date: closing.date,
+            opening,
+            credits: booked(Side::Credit),
+            debits: booked(Side::Debit),
+            closing: closing.amount,
+        })
+    }
+
     /// What a statement is out of balance by: closing balance less opening balance less entries, zero
     /// when nothing is missing. `None` when it has not both balances (rule L12).
     pub fn gap(&self) -> Option<Total> {
-        let balance = |codes: &[&str]| {
-            self.balances
-                .iter()
-                .find(|balance| codes.contains(&balance.code.as_str()))
-                .map(|balance| balance.amount)
-        };
-        let opening = balance(&["OPBD"]).or_else(|| balance(&["PRCD"]))?;
-        let closing = self.balances.iter().rev().find(|balance| balance.code == "CLBD")?.amount;
-        let booked = self.entries.iter().filter(|entry| entry.status == Status::Booked);
-        let moved: i128 = booked
-            .map(|entry| match entry.side {
-                Side::Credit => i128::from(entry.amount.0),
-                Side::Debit => -i128::from(entry.amount.0),
-            })
-            .sum();
-        Some(Total(i128::from(closing.0) - i128::from(opening.0) - moved))
+        self.reconciliation().map(|reconciliation| reconciliation.gap())
     }
 }
 

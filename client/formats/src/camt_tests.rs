@@ -126,3 +126,66 @@ fn notification_and_statement_name_one_payment_alike() {
     let shown: Vec<_> = returned.movements().iter().map(shown).collect();
     assert_eq!(shown, ["Credit 10 966,00 MB-RTR-6 10437-1"]);
 }
+
+#[test]
+fn what_came_in_is_a_receipt_with_its_kid_and_what_came_back_is_none() {
+    let kid = "<RmtInf><Strd><CdtrRefInf><Ref>1234567897</Ref></CdtrRefInf></Strd></RmtInf>";
+    let with = |side: &str, before: &str, details: &str| {
+        let rest = format!("<AcctSvcrRef>R</AcctSvcrRef><NtryDtls><TxDtls>{details}</TxDtls></NtryDtls>");
+        entry("102.00", side, &rest).replace("<Sts>", &format!("{before}<Sts>"))
+    };
+    let returned = format!("{kid}<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>");
+    let reversal = "<RvslInd>true</RvslInd>";
+    let entries = [
+        with("CRDT", "", kid),
+        with("CRDT", "", &returned),
+        with("CRDT", reversal, kid),
+        with("DBIT", "", kid),
+        with("CRDT", "", kid).replace("BOOK", "PDNG"),
+        with("CRDT", "", kid).replace("102.00", "0.00"),
+        with("CRDT", "", ""),
+    ];
+    let message = message("02", &entries.concat());
+    assert_eq!(message.findings, []);
+    let receipts = message.receipts();
+    let shown: Vec<_> = receipts
+        .iter()
+        .map(|r| (r.reference.as_str(), r.amount.0, r.kid(KidRule::Mod10).map(|kid| kid.to_string())))
+        .collect();
+    assert_eq!(shown, [("R", 10_200, Some("1234567897".to_string())), ("R#7", 10_200, None)]);
+    assert_eq!(receipts[0].kid(KidRule::Mod11), None);
+}
+
+#[test]
+fn l12_a_reconciliation_says_what_a_statement_holds_and_what_it_lacks() {
+    let whole = BankMessage::read(include_bytes!("../testdata/bank/camt.053.001.08.xml")).unwrap();
+    let found = whole.accounts[0].reconciliation().unwrap();
+    assert_eq!(i128::from(found.opening.0) + found.credits.0 - found.debits.0, i128::from(found.closing.0));
+    assert_eq!(found.gap(), Total(0));
+    assert!(found.debits.0 > 0 && found.date.is_some());
+    let holed = BankMessage::read(include_bytes!("../testdata/bank/camt.053.001.08-with-a-gap.xml")).unwrap();
+    assert_eq!(holed.accounts[0].reconciliation().unwrap().gap(), Total(-1_096_600));
+}
+
+#[test]
+fn f_schema_takes_what_is_out_of_order_and_refuses_what_stands_twice() {
+    let plain = entry("1.00", "CRDT", "<AcctSvcrRef>R</AcctSvcrRef>");
+    let turned = plain.replace("<Sts>BOOK</Sts>", "").replace("</Ntry>", "<Sts>BOOK</Sts></Ntry>");
+    let taken = message("02", &turned);
+    assert_eq!(taken.movements(), message("02", &plain).movements());
+    let found: Vec<_> = taken.findings.iter().map(|finding| (finding.rule, finding.place.as_str())).collect();
+    let place = "Document/BkToCstmrDbtCdtNtfctn/Ntfctn/Ntry/Sts";
+    assert_eq!(found, [("F-SCHEMA", place)]);
+    let own = message("02", &plain.replace("<Sts>", "<Mine>1</Mine><Sts>"));
+    assert!(own.findings[0].message.contains("Mine has no place in Ntry"), "{:?}", own.findings);
+    let twice = plain.replace("</Ntry>", "<CdtDbtInd>DBIT</CdtDbtInd></Ntry>");
+    let text = format!(
+        "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.02\"><BkToCstmrStmt><GrpHdr><MsgId>M</MsgId>\
+         </GrpHdr><Stmt><Id>S</Id><Acct><Id><IBAN>NO9386011117947</IBAN></Id></Acct>{twice}</Stmt></BkToCstmrStmt></Document>"
+    );
+    let error = BankMessage::read(text.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Document/BkToCstmrStmt/Stmt/Ntry/CdtDbtInd[2]: it stands twice, and only one of them can hold (rule F-SCHEMA); ask the bank for a corrected message"
+    );
+}

@@ -90,6 +90,10 @@ impl Refused {
         findings.pop().map(|first| Self { first, rest })
     }
 
+    pub(crate) fn one(first: Finding) -> Self {
+        Self { first, rest: Vec::new() }
+    }
+
     /// The reason that decides: the first in the order of the rules.
     pub fn first(&self) -> &Finding {
         &self.first

@@ -285,7 +285,7 @@ fn decimal(total: Total) -> String {
 }
 
 /// A moment as ISO 20022 writes it, in UTC and whole seconds.
-fn date_time(at: Timestamp) -> String {
+pub(crate) fn date_time(at: Timestamp) -> String {
     let seconds = at.0 / 1000;
     // The ledger's date runs two hours ahead of UTC.
     let date = Timestamp((seconds.saturating_sub(7200)) * 1000).date();

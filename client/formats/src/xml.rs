@@ -510,7 +510,7 @@ impl Builder {
         if nodes >= ELEMENTS_MAX {
             return Err(XmlError::TooMuch { what: "elements", max: ELEMENTS_MAX });
         }
-        self.no_mixed_content(offset)?;
+        self.no_mixed_content(self.open.last().copied(), offset)?;
         let (namespace, local) = reader.resolver().resolve_element(start.name());
         let uri = match namespace {
             ResolveResult::Bound(uri) => uri.into_inner(),
@@ -543,7 +543,7 @@ impl Builder {
         };
         let count = self.tree.nodes.len();
         if index + 1 < count {
-            self.no_mixed_content(offset)?;
+            self.no_mixed_content(Some(index), offset)?;
         } else {
             self.tree.nodes[index].text = self.store_pending();
         }
@@ -562,9 +562,10 @@ impl Builder {
 
     /// An element holds either text or elements: anything else is not UBL nor ISO 20022, and could
     /// be read in two ways.
-    fn no_mixed_content(&mut self, offset: usize) -> Result<(), XmlError> {
+    fn no_mixed_content(&mut self, holder: Option<usize>, offset: usize) -> Result<(), XmlError> {
         if !self.pending.chars().all(is_space) {
-            return Err(malformed("text between elements", offset));
+            let path = holder.map(|index| Element { tree: &self.tree, index }.path()).unwrap_or_default();
+            return Err(malformed(format!("text between elements in {path}"), offset));
         }
         self.pending.clear();
         Ok(())

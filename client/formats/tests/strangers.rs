@@ -5,13 +5,17 @@
 use formats::camt::BankMessage;
 use formats::coding::Coding;
 use formats::ehf::{Kind, Options, check};
+use formats::mva::{Circumstances, PaymentInformation, Return, ValidationResult};
 use formats::pain002::StatusReport;
 use formats::xml::Tree;
 use formats::{bank::AccountNumber, bank::Kid};
+use formats::{kostra, mva, ocr, payment_request};
+use ledger::amount::Total;
+use ledger::time::Date;
 use ledger::transaction::KidRule;
 use proptest::prelude::*;
 
-const SEEDS: [&str; 8] = [
+const SEEDS: [&str; 11] = [
     include_str!("../testdata/e3-mat-og-transport-stavanger.xml"),
     include_str!("../testdata/alt-mulig-sandnes.xml"),
     include_str!("../testdata/kreditnota-renhold-stavanger.xml"),
@@ -20,6 +24,9 @@ const SEEDS: [&str; 8] = [
     include_str!("../testdata/bank/camt.054.001.08-returned.xml"),
     include_str!("../testdata/bank/pain.002.001.10-rejected.xml"),
     "<?xml version='1.0' encoding='ISO-8859-1'?><a k='v'><b>&amp;&#65;<![CDATA[x]]></b><!-- c --></a>",
+    include_str!("../testdata/mva/e8-kompensasjon.xml"),
+    include_str!("../testdata/payment-request/stavanger.xml"),
+    include_str!("../testdata/ocr/giro.txt"),
 ];
 
 /// What an attacker, a broken sender or an unlucky disk puts into a file.
@@ -60,7 +67,42 @@ const PIECES: [&str; 34] = [
     "9223372036854775807",
 ];
 
+fn read_reports(bytes: &[u8]) {
+    if let Ok(given) = Return::read(bytes) {
+        let today = Date::new(20_260_710).unwrap();
+        let sent = Circumstances {
+            today,
+            first_of_term: true,
+            claimed_this_year: false,
+            next_term_open: false,
+            registered: true,
+        };
+        if let Ok(written) = mva::write(&given, &sent) {
+            assert_eq!(Return::read(&written.file).as_ref(), Ok(&given));
+        }
+    }
+    let _ = (PaymentInformation::read(bytes), ValidationResult::read(bytes));
+    let mut sum = Total(0);
+    let giro = ocr::read(bytes, &|_| KidRule::Either, &mut |payment| {
+        sum.add(payment.amount);
+        Ok(())
+    });
+    assert!(giro.is_err() || giro.is_ok_and(|summary| summary.sum == sum));
+    let _ = kostra::read(bytes, &mut |_, record| {
+        assert_eq!(record.as_str().len(), kostra::RECORD_CHARS);
+        let _ = (record.account(), record.thousands());
+        Ok(())
+    });
+    if let Ok(accepted) = payment_request::check(bytes, &Options::default()) {
+        let request = accepted.request;
+        let lines: i128 = request.lines.iter().map(|line| i128::from(line.amount.0)).sum();
+        assert_eq!(lines, i128::from(request.payable.0) + i128::from(request.prepaid.0));
+        assert!(request.payable.0 > 0);
+    }
+}
+
 fn read_all(bytes: &[u8]) {
+    read_reports(bytes);
     let _ = Tree::read(bytes, &[]);
     let _ = StatusReport::read(bytes).map(|report| report.rejected().count());
     if let Ok(message) = BankMessage::read(bytes) {
