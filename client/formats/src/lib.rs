@@ -10,6 +10,7 @@ pub mod bank;
 pub mod books;
 pub mod camt;
 pub mod coding;
+pub mod csv;
 mod decimal;
 pub mod ehf;
 pub mod kostra;
