@@ -3,7 +3,8 @@
 //!
 //! [`Return::read`] takes what the official schema takes and nothing else, [`check`] applies the
 //! agency's rules that a sender can answer for (`R018`…), [`write`] refuses what the agency would,
-//! and [`claim`] makes a compensation claim in whole kroner of the sums that the books hold in øre.
+//! [`claim`] makes a compensation claim in whole kroner of the sums that the books hold in øre, and
+//! [`envelope`] the cover it is sent in.
 //! It leaves out the agency's registers (who exists, who is registered for what), which codes and
 //! rates are in force on a day (chain data, rule L4 of the ledger), the largest base (R085, which is
 //! not published) and the choice of remarks (R070 to R076).
@@ -14,6 +15,7 @@
 mod answer;
 mod check;
 mod claim;
+mod envelope;
 mod read;
 mod term;
 mod write;
@@ -24,6 +26,7 @@ use ledger::entry::Rate;
 pub use answer::{Deviation, PaymentInformation, ValidationResult};
 pub use check::{Circumstances, Finding, Severity, check};
 pub use claim::{Claim, ClaimError, Sum, claim};
+pub use envelope::{EnvelopeError, envelope};
 pub use read::MvaError;
 pub use term::Term;
 pub use write::{Refused, Written, write};

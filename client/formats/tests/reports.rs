@@ -264,6 +264,16 @@ fn e8_the_claim_of_the_worked_example_passes_the_official_schema() {
     let said = complaint_about(&schema, &written.file);
     row("E8, ours", word(said.as_ref()), "written", "fastsatt -46398, 0,15 left for 729");
     assert_ne!(word(said.as_ref()), "invalid", "{said:?}");
+    let at = Timestamp(1_783_677_600_000);
+    let envelope = mva::envelope(&made, "melding", "Stavanger kommune", at, Vec::new()).unwrap();
+    let Some(schema) =
+        shared(&format!("{MVA}/schema/no.skatteetaten.fastsetting.avgift.mva.mvameldinginnsending.v1.0.xsd"))
+    else {
+        return;
+    };
+    let said = complaint_about(&schema, &envelope);
+    row("E8, our envelope", word(said.as_ref()), "written", "kompensasjon, mai-juni 2026");
+    assert_ne!(word(said.as_ref()), "invalid", "{said:?}");
 }
 
 fn returns() -> impl Strategy<Value = Return> {

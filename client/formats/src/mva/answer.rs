@@ -1,11 +1,14 @@
 //! What the tax agency answers: whether it took a return, and how it is paid.
 
+use ledger::amount::Amount;
 use ledger::entity::OrgNumber;
 use ledger::time::Date;
+use ledger::transaction::KidRule;
 
 use super::read::{MvaError, Sequence, form, kroner, organisation, root, span, text};
 use super::{Kroner, Term};
-use crate::bank::AccountNumber;
+use crate::bank::{AccountNumber, Kid, Reference};
+use crate::pain001::Payment;
 use crate::xml::{Element, Tree};
 
 const PAYMENT: &str =
@@ -68,6 +71,29 @@ impl PaymentInformation {
         parts.optional("informasjon").map(text).transpose()?;
         parts.end()?;
         Ok(Self { reference, taxpayer, term, year, kid, amount, payee, due, account })
+    }
+
+    /// The payment that settles it; `None` when nothing is to be paid. The agency finds it by its KID,
+    /// so one that fails its check digit is refused (R079).
+    ///
+    /// # Errors
+    /// [`MvaError::Form`].
+    pub fn payment(&self, end_to_end_id: &str) -> Result<Option<Payment>, MvaError> {
+        if self.amount <= Kroner(0) {
+            return Ok(None);
+        }
+        let kid = Kid::parse(&self.kid, KidRule::Either).ok_or_else(|| MvaError::Form {
+            rule: "R079",
+            place: "betalingsinformasjon/kundeidentifikasjonsnummer".to_string(),
+            reason: "the KID fails its check digit; ask the agency".to_string(),
+        })?;
+        Ok(Some(Payment {
+            end_to_end_id: end_to_end_id.to_string(),
+            amount: Amount(self.amount.0 * 100),
+            creditor: self.payee.clone(),
+            account: self.account.clone(),
+            reference: Some(Reference::Kid(kid)),
+        }))
     }
 }
 

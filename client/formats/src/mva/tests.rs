@@ -223,3 +223,41 @@ fn the_agencys_word_is_read_with_its_reasons() {
         ValidationResult::read(other.as_bytes()).unwrap_err().to_string().contains("is none of ingen avvik")
     );
 }
+
+#[test]
+fn what_is_owed_becomes_a_payment_with_the_agencys_kid() {
+    let owed = PaymentInformation {
+        reference: "1/a".to_string(),
+        taxpayer: OrgNumber::parse("964965226").unwrap(),
+        term: Term::TwoMonths(3),
+        year: 2026,
+        kid: "2345676".to_string(),
+        amount: Kroner(20_000),
+        payee: "Skatteetaten".to_string(),
+        due: Date::new(20_260_831).unwrap(),
+        account: crate::bank::AccountNumber::parse("12345678903").unwrap(),
+    };
+    let payment = owed.payment("VAT-3").unwrap().unwrap();
+    assert_eq!(
+        (payment.amount, payment.reference.unwrap().to_string()),
+        (Amount(2_000_000), owed.kid.clone())
+    );
+    let wrong = PaymentInformation { kid: "2345678".to_string(), ..owed.clone() };
+    assert_eq!(wrong.payment("VAT-3").unwrap_err().rule(), "R079");
+    assert_eq!(PaymentInformation { amount: Kroner(-1), ..owed }.payment("VAT-3"), Ok(None));
+}
+
+#[test]
+fn an_envelope_is_refused_for_a_taxpayer_or_text_that_the_schema_does_not_take() {
+    let made = e8().0;
+    let at = ledger::time::Timestamp(1_777_878_000_000);
+    assert!(envelope(&made, "melding", "Stavanger kommune", at, Vec::new()).is_ok());
+    assert!(matches!(
+        envelope(&made, "", "Stavanger kommune", at, Vec::new()),
+        Err(EnvelopeError::Text { field: "name of the file" })
+    ));
+    let nobody = Return { taxpayer: Taxpayer::Unstated, ..made.clone() };
+    assert!(matches!(envelope(&nobody, "m", "S", at, Vec::new()), Err(EnvelopeError::Taxpayer)));
+    let never = Return { term: Term::TwoMonths(7), ..made };
+    assert!(matches!(envelope(&never, "m", "S", at, Vec::new()), Err(EnvelopeError::Term)));
+}
