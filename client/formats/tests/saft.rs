@@ -2,13 +2,15 @@
 //! are wrong in the ways that files are wrong.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use formats::books::{About, Books, Counts, Entry, Listed, Stop};
+use formats::saft::grouping::grouping;
 use formats::saft::{self, Options, ReadError, Role, Sink, Summary, Version, read, write};
-use ledger::account::Account;
+use judge::{complaint, complaint_about, name, row, shared, word};
+use ledger::account::{Account, Class};
 use ledger::amount::{Amount, Total};
 use ledger::block::LeafIndex;
 use ledger::digest::Digest;
@@ -22,38 +24,6 @@ const SAMPLE: &str = "skatteetaten-saf-t/samples/ExampleFile_SAF-T_Financial_888
 const XSD_1_20: &str =
     "skatteetaten-saf-t/schema/Norwegian_SAF-T_Financial_Schema_v_1.10-file_is_version_1.20.xsd";
 const XSD_1_30: &str = "skatteetaten-saf-t/schema/Norwegian_SAF-T_Financial_Schema_v_1.30.xsd";
-
-fn shared(path: &str) -> Option<PathBuf> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(path);
-    if found.exists() {
-        return Some(found);
-    }
-    println!("passed over: ../shared/data/{path} is not there");
-    None
-}
-
-/// What the official schema says of a file; `None` when it cannot be asked.
-fn judged(schema: &str, file: &Path) -> Option<Result<(), String>> {
-    let schema = shared(schema)?;
-    let mut command = Command::new("xmllint");
-    command.args(["--noout", "--nonet", "--huge", "--schema"]).arg(schema).arg(file);
-    match command.output() {
-        Ok(output) if output.status.success() => Some(Ok(())),
-        Ok(output) => Some(Err(String::from_utf8_lossy(&output.stderr).chars().take(2000).collect())),
-        Err(error) => {
-            println!("passed over: xmllint: {error}");
-            None
-        }
-    }
-}
-
-fn judged_bytes(schema: &str, name: &str, bytes: &[u8]) -> Option<Result<(), String>> {
-    let file = std::env::temp_dir().join(format!("hovedbok-saft-{}-{name}.xml", std::process::id()));
-    std::fs::write(&file, bytes).unwrap();
-    let verdict = judged(schema, &file);
-    std::fs::remove_file(&file).unwrap();
-    verdict
-}
 
 /// What a reader remembers of a small file.
 #[derive(Default)]
@@ -106,9 +76,11 @@ fn kept(bytes: &[u8]) -> (Kept, Summary) {
 #[test]
 fn the_official_example_is_valid_by_its_own_schema_and_read_to_the_ore() {
     let Some(file) = shared(SAMPLE) else { return };
-    assert_ne!(judged(XSD_1_20, &file).map(|verdict| verdict.is_ok()), Some(false));
-    assert_ne!(judged(XSD_1_30, &file).map(|verdict| verdict.is_ok()), Some(true));
-    let bytes = std::fs::read(file).unwrap();
+    let said = |schema| shared(schema).and_then(|schema| complaint(&schema, &file));
+    let (old, new) = (said(XSD_1_20), said(XSD_1_30));
+    assert_ne!(word(old.as_ref()), "invalid", "{old:?}");
+    assert_ne!(word(new.as_ref()), "valid");
+    let bytes = std::fs::read(&file).unwrap();
     let (kept, summary) = kept(&bytes);
     assert_eq!((summary.entries, summary.lines), (53, 170));
     assert_eq!((summary.debit, summary.credit), (Total(948_704_935), Total(948_704_935)));
@@ -138,9 +110,10 @@ fn the_official_example_is_valid_by_its_own_schema_and_read_to_the_ore() {
         assert!(std::str::from_utf8(&bytes).unwrap().contains(personal));
         assert!(!everything.contains(personal), "{personal}");
     }
-    for finding in &summary.findings {
-        println!("{finding}");
-    }
+    let told: Vec<_> = summary.findings.iter().map(ToString::to_string).collect();
+    row(name(&file), word(old.as_ref()), "taken", &format!("by the schema of 1.20; {}", told.join(" | ")));
+    let missed = new.flatten().unwrap_or_default();
+    row(name(&file), "invalid", "taken", &format!("by the schema of 1.30, the file says 1.0: {missed}"));
     let rules: Vec<_> = summary.findings.iter().map(|finding| finding.rule).collect();
     assert!(rules.contains(&"F-SAFT-OPENING"));
     assert_eq!(rules.iter().filter(|rule| **rule == "F-SAFT-BALANCE").count(), 0);
@@ -220,9 +193,9 @@ fn a_municipalitys_books_pass_the_official_schema_and_read_back_as_they_were() {
     let mut books = e2();
     let bytes = written(&mut books);
     let text = std::str::from_utf8(&bytes).unwrap();
-    if let Some(verdict) = judged_bytes(XSD_1_30, "e2", &bytes) {
-        assert_eq!(verdict, Ok(()), "{text}");
-    }
+    let said = shared(XSD_1_30).and_then(|schema| complaint_about(&schema, &bytes));
+    row("our SAF-T of E2", word(said.as_ref()), "written", "1.30, one voucher of five lines");
+    assert_ne!(word(said.as_ref()), "invalid", "{said:?} {text}");
     let (kept, summary) = kept(&bytes);
     assert_eq!(summary.findings, []);
     let header = kept.header.unwrap();
@@ -475,9 +448,10 @@ fn ten_thousand_random_entries_of_each_chart_pass_the_official_schema() {
         }
         let bytes = written(&mut books);
         assert_eq!(kept(&bytes).1.findings, []);
-        if let Some(verdict) = judged_bytes(XSD_1_30, &format!("{kind}").replace(' ', "-"), &bytes) {
-            assert_eq!(verdict, Ok(()), "{kind}");
-        }
+        let said = shared(XSD_1_30).and_then(|schema| complaint_about(&schema, &bytes));
+        let size = format!("{} vouchers, {} kB", books.entries.len(), bytes.len() >> 10);
+        row(&format!("our SAF-T of a {kind}"), word(said.as_ref()), "written", &size);
+        assert_ne!(word(said.as_ref()), "invalid", "{kind}: {said:?}");
     }
 }
 
@@ -658,4 +632,59 @@ fn a_sink_that_stops_ends_the_reading_with_its_own_words() {
     }
     let error = read(&written(&mut e2())[..], &mut Refuses).unwrap_err();
     assert_eq!((error.to_string().as_str(), error.rule()), ("voucher 2026/1 is not wanted", None));
+}
+
+/// Codes of an official list, by category.
+fn official(file: &str) -> Option<BTreeSet<String>> {
+    let text = std::fs::read_to_string(shared(&format!("skatteetaten-saf-t/codes/{file}"))?).unwrap();
+    // Some descriptions run over several lines, within quotation marks.
+    let mut rows = formats::csv::Rows::new(text.as_bytes(), b';');
+    let mut codes = BTreeSet::new();
+    while let Some(row) = rows.next_row().unwrap() {
+        if row.line > 1 {
+            codes.insert(format!("{} {}", row.get(0), row.get(2)));
+        }
+    }
+    Some(codes)
+}
+
+fn listed(accounts: impl Iterator<Item = Account>) -> BTreeSet<String> {
+    let groups = accounts.map(|account| grouping(account, 2024)).filter(|group| group.listed);
+    groups.map(|group| format!("{} {}", group.category, group.code)).collect()
+}
+
+#[test]
+fn the_codes_that_we_call_listed_are_those_of_the_official_lists() {
+    if let Some(official) = official("KOSTRA_Arts_2024_kommuner.csv") {
+        let arts = (0..1000).map(|art| Account::kostra(Class::Operating, 222, art));
+        let chapters = (1..10_000).map(|chapter| Account::balance(chapter, 0));
+        let ours = listed(arts.chain(chapters));
+        row("KOSTRA_Arts_2024_kommuner.csv", "-", "same", &format!("{} codes", ours.len()));
+        assert_eq!(ours, official);
+    }
+    if let Some(official) = official("STAT_Grouping_Category_Code.csv") {
+        let ours = listed((1..10_000).map(Account::state));
+        row("STAT_Grouping_Category_Code.csv", "-", "same", &format!("{} codes", ours.len()));
+        assert_eq!(ours, official);
+    }
+}
+
+#[test]
+fn the_tax_codes_that_we_call_compensable_are_those_of_the_official_list() {
+    let Some(file) = shared("skatteetaten-saf-t/codes/Standard_Tax_Codes.csv") else { return };
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut table = formats::csv::Table::open(text.as_bytes(), b';').unwrap();
+    let (code, compensation) = (table.column("Code").unwrap(), table.column("Compensation").unwrap());
+    let mut count = 0;
+    while let Some(row) = table.next_row().unwrap() {
+        let number: u16 = row.get(code).parse().unwrap();
+        let mut books = e2();
+        let line = &mut books.entries[0].journal.postings[0];
+        line.vat = line.vat.map(|vat| Vat { code: number, ..vat });
+        let (kept, _) = kept(&written(&mut books));
+        assert_eq!((kept.codes.len(), kept.codes[0].standard), (1, Some(number)));
+        assert_eq!(kept.codes[0].compensation, row.get(compensation).trim() == "TRUE", "{number}");
+        count += 1;
+    }
+    assert_eq!(count, 30);
 }

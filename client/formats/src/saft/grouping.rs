@@ -9,6 +9,8 @@
 //! Source: github.com/Skatteetaten/saf-t, "Grouping Category Code 2025-2026", commit 112bd875; for
 //! periods to 2024 "KOSTRA_Arts_2024_kommuner.csv".
 
+use std::ops::RangeInclusive;
+
 use ledger::account::{Account, Class};
 
 /// Category and code of an account.
@@ -39,6 +41,14 @@ const ARTS_FROM_2025: [u16; 4] = [271, 272, 878, 879];
 const CHAPTERS: [u16; 44] = [
     10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 27, 29, 31, 32, 33, 34, 35, 39, 40, 411, 412,
     431, 451, 452, 453, 454, 47, 51, 53, 55, 56, 580, 581, 5900, 5970, 5990, 9100, 9110, 9200, 9999,
+];
+
+/// The three digits of the list of the state's chart (STAT_Grouping_Category_Code.csv, 2024 to 2026).
+const STATE: [RangeInclusive<u16>; 6] = [100..=439, 450..=559, 570..=719, 730..=789, 800..=859, 870..=899];
+/// Its bank accounts that have four digits.
+const STATE_BANK: [u16; 22] = [
+    1970, 1975, 1976, 1977, 1978, 1980, 1981, 1982, 1983, 1984, 1985, 1986, 1987, 1988, 1989, 1990, 1991,
+    1992, 1996, 1997, 1998, 1999,
 ];
 
 const FIXED: &str = "balanseverdiForAnleggsmiddel";
@@ -252,11 +262,15 @@ pub fn grouping(account: Account, year: u16) -> Grouping {
             Grouping { category: "KA_K", code: code.to_string(), listed: CHAPTERS.contains(&code) }
         }
         Class::State => {
-            // Three digits decide, except among bank accounts, where the list has some of four.
-            let digits = code.to_string();
-            let whole = (1970..=1999).contains(&code);
-            let shown = if whole { digits.as_str() } else { digits.get(..3).unwrap_or(&digits) };
-            Grouping { category: "KS", code: shown.to_string(), listed: (100..=9999).contains(&code) }
+            if STATE_BANK.contains(&code) {
+                return Grouping { category: "KS", code: code.to_string(), listed: true };
+            }
+            let mut three = code;
+            while three >= 1000 {
+                three /= 10;
+            }
+            let listed = STATE.iter().any(|range| range.contains(&three));
+            Grouping { category: "KS", code: three.to_string(), listed }
         }
         Class::Private => {
             let row = ITEMS.iter().rev().find(|(from, _, _)| *from <= code);
@@ -292,7 +306,10 @@ mod tests {
             ("1.222.271", 2024, "KA_K 271 ?"),
             ("S870", 2026, "KS 870"),
             ("S1970", 2026, "KS 1970"),
+            ("S1971", 2026, "KS 197"),
             ("S6550", 2026, "KS 655"),
+            ("S950", 2026, "KS 950 ?"),
+            ("S99", 2026, "KS 99 ?"),
             ("1500", 2026, "balanseverdiForOmloepsmiddel 1500"),
             ("2050", 2026, "egenkapital 2050"),
             ("2700", 2026, "kortsiktigGjeld 2740"),

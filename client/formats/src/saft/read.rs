@@ -184,10 +184,11 @@ impl<'s> Reading<'s> {
             self.entry.lines.push(line);
             return Ok(());
         }
-        Ok(match path.strip_prefix("Line/") {
+        match path.strip_prefix("Line/") {
             Some(path) => self.line.field(path, text)?,
             None => self.entry.field(path, text)?,
-        })
+        }
+        Ok(())
     }
 
     fn close_in_masters(&mut self, path: &str, text: &str) -> Result<(), Trouble> {
