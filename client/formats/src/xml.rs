@@ -220,6 +220,11 @@ impl<'t> Element<'t> {
             .map(|(_, value)| &self.tree.text[value.range()])
     }
 
+    /// Whether any attribute stands without prefix, namespace declarations aside.
+    pub fn has_attributes(self) -> bool {
+        !self.node().attributes.range().is_empty()
+    }
+
     /// The element that holds this one.
     pub fn parent(self) -> Option<Element<'t>> {
         (self.index > 0).then(|| Element { tree: self.tree, index: self.node().parent as usize })

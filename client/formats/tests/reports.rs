@@ -292,7 +292,7 @@ fn returns() -> impl Strategy<Value = Return> {
             Line {
                 code,
                 specification: None,
-                own_code: own_code.map(|text| text.trim().to_string()),
+                own_code: own_code,
                 base: stated.then_some(Kroner(base)),
                 rate: stated.then_some(Rate(rate)),
                 vat: Kroner(vat),
@@ -310,8 +310,8 @@ fn returns() -> impl Strategy<Value = Return> {
     ]);
     (proptest::collection::vec(line, 1..40), terms, text, any::<bool>()).prop_map(
         |(lines, term, text, reverse)| Return {
-            reference: text.trim().to_string(),
-            system: Some((text.trim().to_string(), None)),
+            reference: text.clone(),
+            system: Some((text.clone(), None)),
             term,
             year: 2026,
             determined: Kroner(lines.iter().map(|line| line.vat.0).sum()),
@@ -319,7 +319,7 @@ fn returns() -> impl Strategy<Value = Return> {
             kid: None,
             taxpayer: Taxpayer::Organisation(OrgNumber::parse("964965226").unwrap()),
             category: if reverse { Category::ReverseCharge } else { Category::Ordinary },
-            remark: Some(mva::Remark::Text(text.trim().to_string())),
+            remark: Some(mva::Remark::Text(text.clone())),
         },
     )
 }
@@ -333,6 +333,65 @@ proptest! {
         if let Some(schema) = mva_schema() {
             let said = complaint_about(&schema, &written.file);
             prop_assert!(word(said.as_ref()) != "invalid", "{said:?}");
+        }
+    }
+}
+
+/// What a careless hand or program does to a file.
+const VALUES: [&str; 22] = [
+    "",
+    " ",
+    "1",
+    " 1",
+    "-25000",
+    "0.5",
+    "-46398.00",
+    "1e5",
+    "mai-juni",
+    "mai-juni ",
+    "aarlig",
+    "2026",
+    "26",
+    "x",
+    "964965226",
+    "964965227",
+    "96496522",
+    "kompensasjon",
+    " kompensasjon",
+    "primaernaering",
+    "25",
+    "11,11",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn r001_what_the_official_schema_refuses_is_refused_and_what_it_takes_is_no_matter_of_form(
+        changes in proptest::collection::vec((0..6_u8, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..3),
+    ) {
+        let mut lines: Vec<String> = include_str!("../testdata/mva/e8-kompensasjon.xml").lines().map(str::to_string).collect();
+        for (how, place, other) in changes {
+            // The declaration stays.
+            let at = 1 + place.index(lines.len() - 2);
+            match how {
+                0 => { lines.remove(at); }
+                1 => { let copy = lines[at].clone(); lines.insert(at, copy); }
+                2 => { let to = 1 + other.index(lines.len() - 2); lines.swap(at, to); }
+                3 => { lines[at] = lines[at].replacen('>', " a=\"b\">", 1); }
+                4 => { lines[at].push_str(VALUES[other.index(VALUES.len())]); }
+                _ => if let Some((start, end)) = lines[at].find('>').zip(lines[at].rfind('<')) && start < end {
+                    lines[at].replace_range(start + 1..end, VALUES[other.index(VALUES.len())]);
+                },
+            }
+        }
+        let text = lines.join("\n");
+        let read = Return::read(text.as_bytes());
+        if let Some(said) = mva_schema().and_then(|schema| complaint_about(&schema, text.as_bytes())) {
+            match (&said, &read) {
+                (Some(said), Ok(_)) => prop_assert!(false, "taken, though {said}\n{text}"),
+                (None, Err(error)) => prop_assert!(error.rule() != "R001" && error.rule() != "F-XML", "{error}\n{text}"),
+                _ => {}
+            }
         }
     }
 }

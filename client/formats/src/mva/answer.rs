@@ -60,7 +60,7 @@ impl PaymentInformation {
         let amount = kroner(parts.required("beloep")?)?;
         let payee = text(parts.required("betaleTil")?)?;
         let due = parts.required("betalingsfrist")?;
-        let due = Date::parse(&text(due)?).map_err(|error| form("R001", due, error.to_string()))?;
+        let due = Date::parse(text(due)?.trim()).map_err(|error| form("R001", due, error.to_string()))?;
         let mut to = Sequence::of(parts.required("betalesTilKonto")?)?;
         let number = to.required("norskKontonummer")?;
         let account =

@@ -18,7 +18,7 @@ pub enum MvaError {
     /// The schema (R001) or another rule of form refuses it.
     #[error("{rule} at {place}: {reason}; correct it in the system that made it")]
     Form {
-        /// `R001` for the schema, else the agency's rule.
+        /// `R001` for the schema, `F-MVA` for a bound of ours, else the agency's rule.
         rule: &'static str,
         /// The element.
         place: String,
@@ -51,6 +51,7 @@ pub(super) struct Sequence<'t> {
 
 impl<'t> Sequence<'t> {
     pub(super) fn of(parent: Element<'t>) -> Result<Self, MvaError> {
+        no_attributes(parent)?;
         let children: Vec<_> = parent.children().collect();
         if children.is_empty() && !parent.text().is_empty() {
             return Err(form("R001", parent, "it holds text, elements are expected"));
@@ -91,12 +92,21 @@ impl<'t> Sequence<'t> {
     }
 }
 
-/// The text of an element that holds nothing else.
+fn no_attributes(element: Element<'_>) -> Result<(), MvaError> {
+    if element.has_attributes() {
+        return Err(form("R001", element, "it has an attribute, none is expected"));
+    }
+    Ok(())
+}
+
+/// The text of an element that holds nothing else, as it stands.
 pub(super) fn text(element: Element<'_>) -> Result<String, MvaError> {
+    no_attributes(element)?;
     if element.children().next().is_some() {
         return Err(form("R001", element, "it holds elements, text is expected"));
     }
-    let text = element.text();
+    // White space is part of a code or name, so one with a space around is another.
+    let text = element.raw_text();
     match text.chars().count() {
         0..=TEXT_CHARS_MAX => Ok(text.to_string()),
         count => {
@@ -117,7 +127,7 @@ pub(super) fn kroner(element: Element<'_>) -> Result<Kroner, MvaError> {
         form("R082", element, format!("{:?} is not an amount of whole kroner", shown(&text)))
     })?;
     if (ore / 100).abs() > KRONER_MAX {
-        return Err(form("R001", element, format!("{} kroner is more than is read", ore / 100)));
+        return Err(form("F-MVA", element, format!("{} kroner is more than is read", ore / 100)));
     }
     Ok(Kroner(ore / 100))
 }
@@ -146,11 +156,12 @@ pub(super) fn span(period: Element<'_>) -> Result<(Term, u16), MvaError> {
         .ok_or_else(|| form("R001", element, format!("{:?} is not a term of that length", shown(&name))))?;
     let element = parts.required("aar")?;
     let year = text(element)?;
+    let year = year.trim();
     parts.end()?;
     let plain = year.len() == 4 && year.bytes().all(|b| b.is_ascii_digit());
     match year.parse() {
         Ok(number) if plain => Ok((term, number)),
-        _ => Err(form("R001", element, format!("{:?} is not a year of four digits", shown(&year)))),
+        _ => Err(form("F-MVA", element, format!("{:?} is not a year of four digits", shown(year)))),
     }
 }
 
@@ -233,7 +244,7 @@ impl Return {
         let mut lines = Vec::new();
         while let Some(element) = figures.optional("mvaSpesifikasjonslinje") {
             if lines.len() >= LINES_MAX {
-                return Err(form("R001", element, format!("more than {LINES_MAX} lines")));
+                return Err(form("F-MVA", element, format!("more than {LINES_MAX} lines")));
             }
             lines.push(line(element)?);
         }
@@ -269,7 +280,7 @@ impl Return {
         })?;
         let remark = remark(parts.optional("merknad"))?;
         parts.end()?;
-        let kid = kid.filter(|kid| !kid.is_empty());
+        let kid = kid.filter(|kid| !kid.trim().is_empty());
         Ok(Self { reference, system, term, year, determined, lines, kid, taxpayer, category, remark })
     }
 }
