@@ -605,6 +605,29 @@ fn the_same_books_in_iso_8859_1_and_with_a_byte_order_mark_are_the_same_books() 
 }
 
 #[test]
+fn elements_that_are_written_and_left_empty_say_nothing() {
+    let text = String::from_utf8(written(&mut e2())).unwrap();
+    let other = text
+        .replace("<SupplierID>964965137</SupplierID>\n\t\t\t\t\t<Description>", "<SupplierID/><Description>")
+        .replace("<AnalysisID>4102</AnalysisID>\n\t\t\t\t\t\t<Debit", "<AnalysisID/><Debit")
+        .replace(
+            "<AnalysisType>P</AnalysisType>\n\t\t\t\t\t\t<AnalysisID>542</AnalysisID>\n\t\t\t\t\t\t<Debit",
+            "<AnalysisType/><AnalysisID/><Debit",
+        );
+    let (kept, summary) = kept(other.as_bytes());
+    assert_eq!(summary.findings, []);
+    let lines = &kept.entries[0].lines;
+    assert_eq!(lines[0].dimensions, [("F".to_string(), "222".to_string())]);
+    assert!(lines.iter().all(|line| line.supplier.is_none()));
+    let error = changed(
+        "<AnalysisType>P</AnalysisType>\n\t\t\t\t\t\t<AnalysisID>542</AnalysisID>\n\t\t\t\t\t\t<Debit",
+        "<AnalysisID>542</AnalysisID><Debit",
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("an Analysis has a value and no type"), "{error}");
+}
+
+#[test]
 fn whoever_has_no_organisation_number_may_be_a_person_and_loses_the_name() {
     let text = String::from_utf8(written(&mut e2())).unwrap();
     for number in ["01019012345", "964965138", "NO", ""] {
@@ -687,4 +710,70 @@ fn the_tax_codes_that_we_call_compensable_are_those_of_the_official_list() {
         count += 1;
     }
     assert_eq!(count, 30);
+}
+
+/// The worked examples of accounting, E1 to E10, as the books of each entity in them.
+fn worked_examples(text: &str) -> Vec<Listed> {
+    let mut books: BTreeMap<OrgNumber, Listed> = BTreeMap::new();
+    let mut date = 0;
+    let mut lines: BTreeMap<OrgNumber, Vec<Posting>> = BTreeMap::new();
+    for line in text.lines().chain([""]) {
+        let line = line.split(';').next().unwrap();
+        if let Some(rest) = line.strip_prefix("  ") {
+            let (key, amount) = rest.trim().trim_end_matches(" NOK").split_once(char::is_whitespace).unwrap();
+            let (entity, account) = key.split_once(':').unwrap();
+            let state = entity == "970018131" || entity == "974761076";
+            // Two accounts of the collector have names instead of numbers there.
+            let account = account.replace("VAT-revenue", "840").replace("VAT-receivable", "159");
+            let account = if state { format!("S{account}") } else { account.replace(':', ".") };
+            let line = posting(&account, Amount::from_decimal(amount.trim()).unwrap().0);
+            lines.entry(OrgNumber::parse(entity).unwrap()).or_default().push(line);
+            continue;
+        }
+        for (entity, postings) in std::mem::take(&mut lines) {
+            let kind = match postings[0].account.class {
+                Class::State => EntityKind::State,
+                Class::Private => EntityKind::Private,
+                _ => EntityKind::Municipality,
+            };
+            let about = About { entity, name: format!("Enhet {entity}"), ..about(kind) };
+            let (openings, parties) = (BTreeMap::new(), BTreeMap::new());
+            let of = books.entry(entity).or_insert(Listed { about, openings, entries: Vec::new(), parties });
+            let mut voucher = entry(of.entries.len() as u64 + 1, date, None, postings);
+            voucher.journal.entity = entity;
+            of.entries.push(voucher);
+        }
+        if let Some(day) = line.get(..10) {
+            date = Date::parse(day).unwrap().number();
+        }
+    }
+    books.into_values().collect()
+}
+
+#[test]
+fn the_worked_examples_pass_the_official_schema_and_read_back_to_their_balances() {
+    let Some(file) = shared("../reference/accounting-examples.journal") else { return };
+    let all = worked_examples(&std::fs::read_to_string(file).unwrap());
+    assert!(all.len() >= 4, "{}", all.len());
+    let mut vouchers = 0;
+    for mut books in all {
+        let about = books.about.clone();
+        vouchers += books.entries.len();
+        let bytes = written(&mut books);
+        let said = shared(XSD_1_30).and_then(|schema| complaint_about(&schema, &bytes));
+        let (kept, summary) = kept(&bytes);
+        let why =
+            format!("{} vouchers, {} accounts, debit {}", summary.entries, summary.accounts, summary.debit);
+        row(&format!("our SAF-T of the examples, {}", about.entity), word(said.as_ref()), "written", &why);
+        assert_ne!(word(said.as_ref()), "invalid", "{}: {said:?}", about.entity);
+        assert_eq!(summary.findings, []);
+        books
+            .accounts(&mut |line| {
+                let read = &kept.accounts[&line.account.to_string()];
+                assert_eq!(i128::from(read.closing.0), line.closing().0, "{}", line.account);
+                Ok(())
+            })
+            .unwrap();
+    }
+    assert!(vouchers >= 20, "{vouchers}");
 }

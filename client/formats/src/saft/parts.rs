@@ -417,6 +417,8 @@ impl LinePart {
             "AccountID" => once(&mut self.account, id(text)?, path),
             "DebitAmount/Amount" => self.amount.set(text, false),
             "CreditAmount/Amount" => self.amount.set(text, true),
+            // Some systems write every element and leave those empty that they have nothing for.
+            "CustomerID" | "SupplierID" | "Analysis/AnalysisType" if text.is_empty() => Ok(()),
             "CustomerID" => once(&mut self.line.customer, id(text)?, path),
             "SupplierID" => once(&mut self.line.supplier, id(text)?, path),
             "SourceDocumentID" => {
@@ -428,9 +430,13 @@ impl LinePart {
             "Analysis/AnalysisID" => once(&mut self.analysis.1, name(text), path),
             "Analysis" => {
                 let (kind, value) = std::mem::take(&mut self.analysis);
-                let kind = kind.ok_or("an Analysis has no AnalysisType; correct the export")?;
-                let value = value.ok_or("an Analysis has no AnalysisID; correct the export")?;
-                more(&mut self.line.dimensions, (kind, value))
+                match (kind, value.filter(|value| !value.is_empty())) {
+                    (Some(kind), Some(value)) => more(&mut self.line.dimensions, (kind, value)),
+                    (None, Some(_)) => {
+                        Err("an Analysis has a value and no type; correct the export".to_string())
+                    }
+                    (_, None) => Ok(()),
+                }
             }
             "TaxInformation/TaxCode" => once(&mut self.tax_code, name(text), path),
             "TaxInformation/TaxPercentage" => once(&mut self.tax.rate, rate(text)?, path),
