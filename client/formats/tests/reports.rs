@@ -292,7 +292,7 @@ fn returns() -> impl Strategy<Value = Return> {
             Line {
                 code,
                 specification: None,
-                own_code: own_code,
+                own_code,
                 base: stated.then_some(Kroner(base)),
                 rate: stated.then_some(Rate(rate)),
                 vat: Kroner(vat),
