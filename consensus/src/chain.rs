@@ -141,18 +141,22 @@ impl Consensus {
         }
     }
 
-    /// Whether a finalization lies so far above the tip that blocks are fetched by height.
+    /// Whether blocks are fetched by height, because a finalization lies far above the tip.
     fn far(&self) -> bool {
+        // Peers may hold the blocks without having finalized them; then only walking back helps.
+        self.distant() && self.repair.attempt <= 2 * PATIENCE
+    }
+
+    /// Whether a finalization lies far above the tip.
+    fn distant(&self) -> bool {
         let Some(Statement::Finalize { view, block }) = self.best_final.as_ref().map(|best| best.statement)
         else {
             return false;
         };
-        let distance = match self.blocks.get(&block) {
+        match self.blocks.get(&block) {
             Some(known) => known.header.height.0.saturating_sub(self.tip.height.0) > SYNC_HEIGHTS,
             None => view.0.saturating_sub(self.tip.view.0) > SYNC_VIEWS,
-        };
-        // Peers may hold the blocks without having finalized them; then only walking back helps.
-        distance && self.repair.attempt <= 2 * PATIENCE
+        }
     }
 
     /// Views from here on are out of reach: while whole stretches come by height, only what is near the
@@ -346,7 +350,11 @@ impl Consensus {
             self.blocks.all_due();
         }
         self.repair.fetched.remove(block);
-        self.repair.attempt = 0;
+        // Far away, where no stretch could be had, a block is one step of a long way: going back to asking
+        // for stretches after each would lose the rounds that this took.
+        if !self.distant() {
+            self.repair.attempt = 0;
+        }
     }
 
     /// Another validator, each attempt the next one, so that repair never hangs on one peer.

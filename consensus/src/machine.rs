@@ -556,10 +556,14 @@ impl Consensus {
         for certificate in justification.parent.into_iter().chain(justification.skips) {
             self.on_certificate(certificate, false);
         }
-        if self.halted || view <= self.tip.view {
+        if self.halted {
             return;
         }
+        // Also of a view that is over: it may convict its leader.
         self.on_vote(&vote);
+        if view <= self.tip.view {
+            return;
+        }
         let state = self.views.entry(view).or_default();
         let first = *state.proposal.get_or_insert(block) == block;
         if first || state.certified() == Some(block) {

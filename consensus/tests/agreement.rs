@@ -614,6 +614,16 @@ fn c10_evidence_is_handed_out_once_for_each_kind() {
 }
 
 #[test]
+fn c10_a_second_proposal_of_a_view_that_is_over_convicts_its_leader() {
+    let mut bench = Bench::new();
+    let block = bench.notarized(1, &genesis());
+    bench.certify(finalize(&block));
+    let second = bench.block(1, &genesis(), 2);
+    let effects = bench.propose(&second);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Evidence(_))), "{effects:?}");
+}
+
+#[test]
 fn c4_a_vote_of_ours_that_we_do_not_remember_binds_us_all_the_same() {
     let mut bench = Bench::new();
     let view = bench.view_led(1, false);

@@ -174,11 +174,12 @@ impl Intake {
     /// [`BodyError`].
     pub fn proposal(
         &self,
+        from: u16,
         block: Block,
         justification: Justification,
         vote: Vote,
     ) -> Result<Event, BodyError> {
-        Ok(Event::Proposal { block: self.block(block)?, justification, vote })
+        Ok(Event::Proposal { from, block: self.block(block)?, justification, vote })
     }
 
     /// Checks the bodies of finalized blocks, up to the first that fails.
@@ -198,7 +199,9 @@ impl Intake {
     /// [`BodyError`], for a proposal.
     pub fn message(&self, from: u16, message: Message) -> Result<Event, BodyError> {
         match message {
-            Message::Proposal { block, justification, vote } => self.proposal(block, justification, vote),
+            Message::Proposal { block, justification, vote } => {
+                self.proposal(from, block, justification, vote)
+            }
             message => Ok(Event::Message { from, message }),
         }
     }

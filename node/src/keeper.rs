@@ -80,6 +80,11 @@ impl Keeper {
         self.watermark.is_none_or(|(last, kept)| size > last || (size == last && *root == kept))
     }
 
+    /// Size of the largest checkpoint that our cosigner signed.
+    pub fn cosigned(&self) -> Option<u64> {
+        self.watermark.map(|(size, _)| size)
+    }
+
     /// Gathers what the actions ask to keep. Says whether it must be durable now: certificates
     /// alone may wait for the next step's batch.
     ///

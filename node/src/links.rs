@@ -182,7 +182,7 @@ impl Links {
                     let Ok(permit) = Arc::clone(&busy).acquire_owned().await else { return true };
                     let (intake, store, events) = (intake.clone(), Arc::clone(store), events.clone());
                     tokio::task::spawn_blocking(move || {
-                        if let Some(event) = weigh(&intake, &store, heavy) {
+                        for event in weigh(&intake, &store, heavy) {
                             // The loop has ended; so will this.
                             let _ = events.blocking_send(event);
                         }
@@ -211,13 +211,13 @@ pub fn settled(config: &NetworkConfig, taken: &[Multiaddr]) -> NetworkConfig {
 }
 
 /// What takes longer than a hand-over: checking transactions, reading the store for a peer.
-fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
+fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Vec<Event> {
     match event {
         NetworkEvent::Message { from, message } => match intake.message(from, message) {
-            Ok(event) => Some(event),
+            Ok(event) => vec![event],
             Err(error) => {
-                tracing::warn!(from, %error, "proposal refused");
-                None
+                tracing::debug!(from, %error, "a proposal does not verify");
+                vec![Event::Broke { from, what: "a proposal whose body does not verify" }]
             }
         },
         NetworkEvent::Transactions { transactions, .. } => {
@@ -225,7 +225,7 @@ fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
             if faults > 0 {
                 tracing::debug!(faults, "spread transactions that do not verify");
             }
-            (!verified.is_empty()).then_some(Event::Spread(verified))
+            if verified.is_empty() { Vec::new() } else { vec![Event::Spread(verified)] }
         }
         asked @ (NetworkEvent::BlockRequest { .. }
         | NetworkEvent::BlocksRequest { .. }
@@ -233,26 +233,36 @@ fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Option<Event> {
         | NetworkEvent::HandoffsRequest { .. }
         | NetworkEvent::PageRequest { .. }) => {
             answer(store, asked);
-            None
+            Vec::new()
         }
         NetworkEvent::Block { from, block, .. } => match block.map(|block| intake.block(block)) {
-            Some(Ok(block)) => Some(Event::Block(block)),
-            _ => Some(Event::Unanswered { from }),
+            Some(Ok(block)) => vec![Event::Block(block)],
+            Some(Err(error)) => {
+                tracing::debug!(from, %error, "a block that was asked for does not verify");
+                let what = "a block whose body does not verify";
+                vec![Event::Broke { from, what }, Event::Unanswered { from }]
+            }
+            None => vec![Event::Unanswered { from }],
         },
         NetworkEvent::Blocks { from, from_height, earliest, .. } if earliest > from_height => {
             tracing::debug!(from, %earliest, "a peer holds no blocks below this height");
-            Some(Event::Lacks { from, earliest })
+            vec![Event::Lacks { from, earliest }]
         }
         NetworkEvent::Blocks { from, blocks, .. } => {
-            Some(Event::Blocks { from, blocks: intake.finalized(blocks) })
+            let sent = blocks.len();
+            let blocks = intake.finalized(blocks);
+            let broke = blocks.len() < sent;
+            let broke =
+                broke.then_some(Event::Broke { from, what: "final blocks whose bodies do not verify" });
+            broke.into_iter().chain([Event::Blocks { from, blocks }]).collect()
         }
-        NetworkEvent::Unanswered { from } => Some(Event::Unanswered { from }),
+        NetworkEvent::Unanswered { from } => vec![Event::Unanswered { from }],
         NetworkEvent::Connected(_)
         | NetworkEvent::Disconnected(_)
         | NetworkEvent::Cosignatures { .. }
         | NetworkEvent::Standing { .. }
         | NetworkEvent::Handoffs { .. }
-        | NetworkEvent::Page { .. } => None,
+        | NetworkEvent::Page { .. } => Vec::new(),
     }
 }
 

@@ -397,6 +397,12 @@ impl NetworkHandle {
         self.request(peer, wire::Request::Page { height, register, number });
     }
 
+    /// Counts a breach against a peer; after [`OFFENCES_MAX`] it is cut off for [`CUT_OFF`].
+    pub fn blame(&self, peer: u16, what: &'static str) {
+        // One that is lost in a crowd of them is made up for by the next.
+        let _ = self.commands.try_send(Command::Blame { peer, what });
+    }
+
     /// Numbers of the peers that are connected.
     pub fn connected(&self) -> Vec<u16> {
         let presence = self.presence.borrow();
@@ -414,7 +420,7 @@ impl NetworkHandle {
     }
 
     fn request(&self, peer: u16, request: wire::Request) {
-        if self.commands.try_send(Command { peer, request }).is_err() {
+        if self.commands.try_send(Command::Ask { peer, request }).is_err() {
             self.metrics.dropped_requests.inc();
         }
     }

@@ -533,7 +533,13 @@ impl Loop {
             return Ok(());
         };
         if !self.keeper.may_cosign(size, &root) {
-            tracing::error!(size, %root, "our cosigner signed a larger or another checkpoint before; not signing");
+            // Of two in one turn the larger is kept first, and says all that the smaller does.
+            match self.keeper.cosigned() > Some(size) {
+                true => tracing::debug!(size, "a larger checkpoint is cosigned already"),
+                false => {
+                    tracing::error!(size, %root, "our cosigner signed another checkpoint of this size before; not signing")
+                }
+            }
             return Ok(());
         }
         let checkpoint = Checkpoint { origin: self.identity.trust.origin().into(), size, root };
@@ -562,6 +568,7 @@ fn send(network: &NetworkHandle, action: Action) {
         }
         Action::FetchBlock { from, block } => network.request_block(from, block),
         Action::FetchBlocks { from, height } => network.request_blocks(from, height),
+        Action::Blame { peer, what } => network.blame(peer, what),
         _ => {}
     }
 }

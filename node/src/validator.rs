@@ -16,6 +16,7 @@
 mod coming_back;
 mod epoch;
 mod execution;
+mod hearing;
 mod posting;
 mod submission;
 mod sync;
@@ -25,15 +26,12 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use consensus::event::{
-    Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, Proposal, Status, To,
-};
+use consensus::event::{Effect, Evidence, Finalized, HaltReason, Input, Justification, Message, To};
 use consensus::machine::{Config, Consensus, Restored, Start};
 use ledger::block::{Block, BlockHash, Epoch, Height, LeafIndex, VerifiedBlock, View};
 use ledger::books::{Ledger, Slot, Staged, Still};
 use ledger::certificate::{Certificate, Statement, ValidatorSet, Vote};
 use ledger::checkpoint::Trust;
-use ledger::codec;
 use ledger::digest::Digest;
 use ledger::finality::FinalizedBlock;
 use ledger::refusal::Refusal;
@@ -46,6 +44,7 @@ use crate::cosigning::{Certified, Cosignature, Cosigning};
 use crate::pool::{Pool, PoolFull};
 use crate::watermark::Term;
 use execution::{Execution, Executions};
+use submission::Doubts;
 use sync::CatchUp;
 pub use sync::SyncedBlock;
 
@@ -82,6 +81,8 @@ pub enum Event {
     Spread(Vec<VerifiedTransaction>),
     /// A peer sent a proposal.
     Proposal {
+        /// Number of the peer.
+        from: u16,
         /// The block; its transactions are verified.
         block: VerifiedBlock,
         /// Why its parent may be built on.
@@ -118,6 +119,13 @@ pub enum Event {
         from: u16,
         /// The lowest height it holds.
         earliest: Height,
+    },
+    /// A peer sent what no correct one sends, noticed before it came this far.
+    Broke {
+        /// Number of the peer.
+        from: u16,
+        /// What it did.
+        what: &'static str,
     },
     /// Cosignatures arrived, our own among them.
     Cosignatures(Vec<Cosignature>),
@@ -204,6 +212,14 @@ pub enum Action {
         from: u16,
         /// The first height.
         height: Height,
+    },
+    /// A peer sent what no correct one sends: count it, and have nothing to do with it for a while if
+    /// that happens again.
+    Blame {
+        /// Number of the peer.
+        peer: u16,
+        /// What it did.
+        what: &'static str,
     },
     /// Answer a caller.
     Reply {
@@ -321,6 +337,7 @@ pub struct Validator {
     // Final, in order of height, but not executed here yet.
     decided: VecDeque<Finalized>,
     waiting: BTreeMap<TransactionId, Vec<RequestId>>,
+    doubts: Doubts,
     // Posted at this leaf; the answer waits for a certified checkpoint that covers it.
     uncovered: BTreeMap<LeafIndex, Vec<RequestId>>,
     verified: BTreeSet<Digest>,
@@ -384,6 +401,7 @@ impl Validator {
             catch_up: CatchUp::default(),
             decided: VecDeque::new(),
             waiting: BTreeMap::new(),
+            doubts: Doubts::default(),
             uncovered: BTreeMap::new(),
             verified: BTreeSet::new(),
             verified_order: VecDeque::new(),
@@ -418,6 +436,7 @@ impl Validator {
                 self.inputs.push_back(Input::Tick);
                 self.retry(now);
                 self.ask_where(now);
+                self.doubts_time_out(now);
             }
             Event::Submit { request, transaction, until_posted } => {
                 self.on_submit(now, request, transaction, until_posted);
@@ -431,7 +450,9 @@ impl Validator {
                     }
                 }
             }
-            Event::Proposal { block, justification, vote } => self.on_proposal(block, justification, vote),
+            Event::Proposal { from, block, justification, vote } => {
+                self.on_proposal(from, block, justification, vote);
+            }
             Event::Message { from, message } => self.on_message(now, from, message),
             Event::Voted(vote) => self.inputs.push_back(Input::Vote(vote)),
             Event::Block(block) => {
@@ -442,6 +463,7 @@ impl Validator {
             Event::Blocks { from, blocks } => self.on_blocks(now, from, blocks),
             Event::Unanswered { from } => self.catch_up.unanswered(from),
             Event::Lacks { from, earliest } => self.catch_up.lacks(from, earliest),
+            Event::Broke { from, what } => self.blame(from, what),
             Event::Cosignatures(cosignatures) => {
                 // Not short-circuiting: each cosignature counts.
                 let newer = cosignatures.into_iter().fold(false, |newer, c| self.cosigning.add(c) | newer);
@@ -480,7 +502,8 @@ impl Validator {
         let respread = (!self.pool.is_empty()).then(|| later(self.respread_at, STALE_MS));
         // What was just forgotten is asked for at the next tick.
         let memory = self.memory.wake_at().map(|at| at.max(later(self.now, 1)));
-        [self.core.wake_at(), requests, respread, memory].into_iter().flatten().min()
+        let doubts = self.doubts.wake_at(self.settings.request_timeout_ms);
+        [self.core.wake_at(), requests, respread, memory, doubts].into_iter().flatten().min()
     }
 
     /// The finalized books.
@@ -535,98 +558,10 @@ impl Validator {
             let by_ms = self.now.0 - now.0;
             self.respread_at = earlier(self.respread_at, by_ms);
             self.catch_up.set_back(by_ms);
+            self.doubts.set_back(by_ms);
             self.pool.set_back(by_ms);
         }
         self.now = now;
-    }
-
-    fn on_proposal(&mut self, block: VerifiedBlock, justification: Justification, vote: Vote) {
-        if vote.epoch != self.set.epoch {
-            // No breach: its sender is behind or ahead of us, and its votes and status tell us so.
-            return;
-        }
-        let chain = self.ledger.chain();
-        let proven = vote.verify(&chain, &self.set).is_ok()
-            && justification.parent.iter().chain(&justification.skips).all(|c| self.holds(c));
-        if !proven {
-            self.faults += 1;
-            return;
-        }
-        let proposal = Proposal { header: block.header().clone(), justification, vote };
-        // Room is for what consensus may ask to execute: one member's inventions would else push
-        // everybody's blocks out, for good. Evidence is in the vote all the same.
-        if self.core.wants_body(&proposal) {
-            self.executions.add(block);
-        }
-        self.inputs.push_back(Input::Proposal(proposal));
-    }
-
-    fn on_message(&mut self, now: Timestamp, from: u16, message: Message) {
-        if self.is_of_another_epoch(now, from, &message) {
-            return;
-        }
-        let input = match message {
-            Message::Vote(vote) => {
-                self.look_for_own(&vote);
-                // What could change nothing is not worth a signature check.
-                if !self.core.wants_vote(&vote) {
-                    return;
-                }
-                if vote.verify(&self.ledger.chain(), &self.set).is_err() {
-                    self.faults += 1;
-                    return;
-                }
-                Input::Vote(vote)
-            }
-            Message::Certificate(certificate) => {
-                if self.core.knows(&certificate.statement) {
-                    return;
-                }
-                if !self.holds(&certificate) {
-                    self.faults += 1;
-                    return;
-                }
-                Input::Certificate(certificate)
-            }
-            Message::Status(status) if status.epoch < self.set.epoch => {
-                // Its certificates are of a set that has no say any more; that it is behind is all we need.
-                Input::Status { from, status: Status { entry: None, finalization: None, ..status } }
-            }
-            Message::Status(status) => {
-                if !status.entry.iter().chain(&status.finalization).all(|c| self.holds(c)) {
-                    self.faults += 1;
-                    return;
-                }
-                Input::Status { from, status }
-            }
-            Message::StatusRequest => Input::StatusRequest { from },
-            Message::CertificateRequest(view) => Input::CertificateRequest { from, view },
-            Message::ViewRequest { nonce } => return self.on_view_request(from, nonce),
-            Message::ViewAnswer { nonce, status } => return self.on_view_answer(from, nonce, &status),
-            // Proposals come in through their own event, their transactions verified.
-            Message::Proposal { .. } => return,
-        };
-        self.inputs.push_back(input);
-    }
-
-    /// Whether a certificate holds; each is checked once.
-    fn holds(&mut self, certificate: &Certificate) -> bool {
-        let digest = Digest::of(&[&codec::encode(certificate)]);
-        if self.verified.contains(&digest) {
-            return true;
-        }
-        if certificate.verify(&self.ledger.chain(), &self.set).is_err() {
-            return false;
-        }
-        self.look_for_own_in(certificate);
-        self.verified.insert(digest);
-        self.verified_order.push_back(digest);
-        if self.verified_order.len() > VERIFIED_MAX
-            && let Some(oldest) = self.verified_order.pop_front()
-        {
-            self.verified.remove(&oldest);
-        }
-        true
     }
 
     /// Lets consensus and execution answer each other until neither has anything left to say.
@@ -779,6 +714,7 @@ fn is_heard_by_the_halted(event: &Event) -> bool {
         | Event::Spread(_)
         | Event::Unanswered { .. }
         | Event::Lacks { .. }
+        | Event::Broke { .. }
         | Event::Cosignatures(_)
         | Event::Connected(_)
         | Event::Disconnected(_)

@@ -22,7 +22,7 @@ mod network;
 mod plan;
 mod trouble;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::block::{BlockHash, Epoch, Height, View};
@@ -172,6 +172,8 @@ pub struct World {
     traffic: Traffic,
     checker: Checker,
     figures: Figures,
+    // Whose packets were damaged on their way.
+    scratched: BTreeSet<usize>,
     trace: u64,
     telling: bool,
     // Messages as they were sent, for those who want to twist them.
@@ -279,6 +281,7 @@ impl World {
             traffic: Traffic::new(seed),
             clients: Clients::default(),
             figures: Figures { worlds: 1, ..Figures::default() },
+            scratched: BTreeSet::new(),
             chain,
             settings,
             machines,

@@ -363,7 +363,7 @@ fn r19_forged_vote_flood_bodies_that_consensus_will_not_execute_take_no_room() {
         let vote = stage.vote(leader, Statement::Notarize { view: header.view, block: header.hash() });
         let block = Block { header, transactions: Vec::new() };
         let justification = Justification { parent: None, skips: Vec::new() };
-        stage.intake.proposal(block, justification, vote).unwrap()
+        stage.intake.proposal(leader, block, justification, vote).unwrap()
     };
     let first = held(&mut validator, now, 10, invented);
     let more = held(&mut validator, now, 1000, |n| invented(10 + n));

@@ -45,11 +45,13 @@ const GOSSIP_BYTES_MAX: usize = BATCH_BYTES_MAX + (16 << 10);
 /// Batches that gossip queues for one peer.
 const GOSSIP_QUEUE_MAX: usize = 128;
 
-/// A question for the task to ask.
+/// What the task is told to do about a peer.
 #[derive(Debug)]
-pub(super) struct Command {
-    pub(super) peer: u16,
-    pub(super) request: Request,
+pub(super) enum Command {
+    /// Ask it.
+    Ask { peer: u16, request: Request },
+    /// Count a breach against it.
+    Blame { peer: u16, what: &'static str },
 }
 
 #[derive(NetworkBehaviour)]
@@ -466,7 +468,16 @@ impl Task {
         }
     }
 
-    fn on_command(&mut self, Command { peer, request }: Command) {
+    fn on_command(&mut self, command: Command) {
+        let (peer, request) = match command {
+            Command::Ask { peer, request } => (peer, request),
+            Command::Blame { peer, what } => {
+                if let Some(id) = self.by_index.get(usize::from(peer)).copied().flatten() {
+                    self.on_offence(id, what);
+                }
+                return;
+            }
+        };
         let id = self.by_index.get(usize::from(peer)).copied().flatten();
         let Some(id) = id else { return };
         let connection = self.peers.get(&id).and_then(|peer| peer.connections.last()).copied();

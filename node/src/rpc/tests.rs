@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use consensus::event::Message;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use ledger::block::{BlockHash, Epoch, LeafIndex, VerifiedBlock, View};
@@ -354,6 +355,11 @@ impl Played {
                             staged.block().transactions().iter().map(|t| t.id()).collect(),
                         ),
                     });
+                }
+                // The committee is where the follower is.
+                Action::Send { message: Message::ViewRequest { nonce }, .. } => {
+                    let status = self.validator.consensus().status();
+                    self.handle(Event::Message { from: 0, message: Message::ViewAnswer { nonce, status } });
                 }
                 _ => {}
             }

@@ -40,17 +40,19 @@ impl Validator {
         }
     }
 
-    pub(super) fn on_view_answer(&mut self, from: u16, nonce: u64, status: &Status) {
+    pub(super) fn on_view_answer(&mut self, now: Timestamp, from: u16, nonce: u64, status: Status) {
+        if self.doubts.asked(nonce) {
+            return self.on_doubt_answered(now, from, status);
+        }
         if !self.memory.wants(from, nonce) {
             return;
         }
         // Certificates of another epoch prove nothing in ours, and are not looked at.
         let ours = status.epoch == self.set.epoch;
         if ours && !status.entry.iter().chain(&status.finalization).all(|c| self.holds(c)) {
-            self.faults += 1;
-            return;
+            return self.blame(from, "an answer whose certificates do not hold");
         }
-        if let Some(floor) = self.memory.answer(from, nonce, status) {
+        if let Some(floor) = self.memory.answer(from, nonce, &status) {
             tracing::warn!(epoch = %floor.0, view = %floor.1, "the others have been heard: voting again from this view on");
             self.actions.push(Action::Regained(floor));
             self.inputs.push_back(Input::VoteFrom(self.memory.vote_from(self.set.epoch)));

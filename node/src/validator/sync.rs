@@ -17,6 +17,7 @@ use super::{Action, Validator, earlier, later};
 
 /// Single blocks asked for at once.
 const FETCHES_MAX: usize = 32;
+const NO_RECOVERY: &str = "a recovery block that does not continue our books";
 
 /// A finalized block as a peer sent it: transactions verified, certificates not.
 #[derive(Clone, Debug)]
@@ -90,6 +91,11 @@ impl CatchUp {
         if !deaf && self.later.is_none_or(|known| known.height < height) {
             self.later = Some(Later { from, height });
         }
+    }
+
+    /// Whether a peer said of late that it is in a later epoch.
+    pub(super) fn hears_of_later(&self) -> bool {
+        self.later.is_some()
     }
 
     /// What was asked for was of the epoch before; what is said of later ones still counts.
@@ -199,6 +205,7 @@ impl Validator {
         let in_turn = || turns.filter_map(|turn| self.peer(turn)).find(|peer| holds(peer));
         if let Some(from) = teller.filter(|peer| holds(peer)).or_else(in_turn) {
             self.catch_up.stretch = Some(Request { from, asked: now, attempts, failed: false });
+            tracing::debug!(from, %height, attempts, "asking for final blocks");
             self.actions.push(Action::FetchBlocks { from, height });
         }
     }
@@ -223,10 +230,12 @@ impl Validator {
     pub(super) fn on_blocks(&mut self, now: Timestamp, from: u16, mut blocks: Vec<SyncedBlock>) {
         // What we hold already is no fault of the sender: we may have moved on since asking.
         let height = self.ledger.head().height;
+        let sent = blocks.len();
         blocks.retain(|b| b.block.header().height > height);
+        tracing::debug!(from, sent, new = blocks.len(), %height, "a peer answers with final blocks");
         let (mut rest, mut useful) = (blocks, false);
         while !rest.is_empty() && !self.halted {
-            let Some(after) = self.take_stretch(now, rest) else { break };
+            let Some(after) = self.take_stretch(now, from, rest) else { break };
             (rest, useful) = (after, true);
         }
         if useful {
@@ -240,10 +249,15 @@ impl Validator {
 
     /// Posts what is proven final at the beginning of these blocks, up to the end of our epoch at most,
     /// and returns the rest. `None` if nothing was posted.
-    fn take_stretch(&mut self, now: Timestamp, mut blocks: Vec<SyncedBlock>) -> Option<Vec<SyncedBlock>> {
+    fn take_stretch(
+        &mut self,
+        now: Timestamp,
+        from: u16,
+        mut blocks: Vec<SyncedBlock>,
+    ) -> Option<Vec<SyncedBlock>> {
         if matches!(blocks.first()?.finality, Finality::Recovered) {
             let rest = blocks.split_off(1);
-            return self.post_recovery(now, blocks.pop()?).then_some(rest);
+            return self.post_recovery(now, from, blocks.pop()?).then_some(rest);
         }
         let epoch = self.set.epoch;
         let voted =
@@ -253,11 +267,12 @@ impl Validator {
         // One bad block does not make those before it worse.
         let proven = self.count_proven(&blocks);
         if proven < blocks.len() {
-            self.faults += 1;
+            self.blame(from, "blocks as final whose proof does not hold");
             blocks.truncate(proven);
         }
         // Only what a finalization covers is final.
         let covered = blocks.iter().rposition(|b| b.finalization().is_some()).map_or(0, |last| last + 1);
+        tracing::debug!(from, ours, proven, covered, "blocks from a peer");
         blocks.truncate(covered);
         let mut last: Option<(Header, Certificate)> = None;
         let mut posted = false;
@@ -278,7 +293,7 @@ impl Validator {
             };
             // What ends an epoch must prove it by itself: nothing after it is of the same epoch.
             if staged.ends_epoch() && finalization.is_none() {
-                self.faults += 1;
+                self.blame(from, "the last block of an epoch without its finalization");
                 break;
             }
             let ends = staged.ends_epoch();
@@ -296,9 +311,9 @@ impl Validator {
     }
 
     /// A recovery block is believed only if our own books make the same of the transaction in it.
-    fn post_recovery(&mut self, now: Timestamp, synced: SyncedBlock) -> bool {
+    fn post_recovery(&mut self, now: Timestamp, from: u16, synced: SyncedBlock) -> bool {
         let [transaction] = synced.block.transactions() else {
-            self.faults += 1;
+            self.blame(from, NO_RECOVERY);
             return false;
         };
         match self.ledger.recover(transaction.clone()) {
@@ -307,11 +322,12 @@ impl Validator {
                 true
             }
             Ok(_) => {
-                self.faults += 1;
+                self.blame(from, NO_RECOVERY);
                 false
             }
             Err(error) => {
                 tracing::warn!(%error, "a recovery block that a peer sent does not continue these books");
+                // No breach: these may be books that the recovery left behind.
                 self.faults += 1;
                 false
             }

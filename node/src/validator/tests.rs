@@ -1,5 +1,6 @@
 //! Validators across epochs: who joins, who leaves, who was away meanwhile.
 
+use consensus::event::Status;
 use ledger::block::View;
 use ledger::finality::Finality;
 

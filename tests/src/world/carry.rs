@@ -195,6 +195,7 @@ impl World {
             Action::Report(evidence) => self.report(at, &evidence),
             Action::Forgot(term) => self.forgot(at, term),
             Action::Regained(floor) => self.regained(at, floor),
+            Action::Blame { peer, what } => self.blamed(at, peer, what),
             // A world's books begin with its first block and stay small.
             Action::Snapshot(_) => {}
             Action::Halt { reason, .. } => {

@@ -47,6 +47,8 @@ pub struct Figures {
     /// Equivocations that an honest machine saw both halves of, each demanded as evidence.
     pub equivocations: u64,
     pub convictions: u64,
+    /// What members that keep their word hold against others.
+    pub blamed: u64,
     pub healed_in_ms: u64,
     pub views_to_heal: u64,
 }
@@ -97,6 +99,7 @@ impl Figures {
             &mut self.misdeeds,
             &mut self.equivocations,
             &mut self.convictions,
+            &mut self.blamed,
         ];
         single.into_iter().chain(&mut self.crashes).chain(&mut self.characters).collect()
     }
@@ -147,6 +150,7 @@ impl std::fmt::Display for Figures {
             ("their misdeeds", self.misdeeds),
             ("equivocations seen whole", self.equivocations),
             ("convictions kept", self.convictions),
+            ("blamed for what they sent", self.blamed),
             ("slowest healing, ms", self.healed_in_ms),
             ("most views to heal", self.views_to_heal),
         ];

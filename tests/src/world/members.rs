@@ -38,6 +38,21 @@ impl World {
         }
     }
 
+    /// Whoever keeps its word blames nobody who does.
+    pub(super) fn blamed(&mut self, at: usize, number: u16, what: &str) {
+        if !self.machines[at].character.keeps_its_word() {
+            return;
+        }
+        let named = |to: &usize| *to != at && self.number(at, *to) == Some(number);
+        let named: Vec<usize> = (0..self.machines.len()).filter(named).collect();
+        // What was damaged on the way seems to be its sender's.
+        let guilty = named
+            .iter()
+            .any(|to| !self.machines[*to].character.keeps_its_word() || self.scratched.contains(to));
+        assert!(guilty, "#{at} blames {named:?}, who keep their word, for {what}");
+        self.figures.blamed += 1;
+    }
+
     /// Moves to the members of the epoch that the machine's books are in.
     pub(super) fn admit(&mut self, at: usize) {
         let Some(validator) = &self.machines[at].validator else { return };

@@ -72,7 +72,13 @@ impl World {
             }
             return;
         }
-        let packet = if passage.damaged { self.damaged(packet) } else { packet };
+        let packet = match passage.damaged {
+            true => {
+                self.scratched.insert(from);
+                self.damaged(packet)
+            }
+            false => packet,
+        };
         for arrival in passage.arrivals {
             let happening = Happening::Packet { from, to, packet: packet.clone() };
             self.later(wait_ms + arrival, happening);
@@ -153,7 +159,8 @@ impl World {
                 let block = bytes.and_then(|bytes| codec::decode::<Block>(&bytes, MESSAGE_BYTES_MAX).ok());
                 match block.map(|block| machine.intake.block(block)) {
                     Some(Ok(block)) => Event::Block(block),
-                    _ => Event::Unanswered { from: number },
+                    Some(Err(_)) => Event::Broke { from: number, what: "a block whose body does not verify" },
+                    None => Event::Unanswered { from: number },
                 }
             }
             Packet::Blocks(blocks) => {

@@ -134,8 +134,8 @@ fn diverging(seats: &'static [u16]) -> Table {
         Some(match event {
             event if !seats.contains(&seat) => event,
             Event::Spread(all) => Event::Spread(all.iter().map(|t| altered_one(t, &chain)).collect()),
-            Event::Proposal { block, justification, vote } => {
-                Event::Proposal { block: altered(&block, &chain), justification, vote }
+            Event::Proposal { from, block, justification, vote } => {
+                Event::Proposal { from, block: altered(&block, &chain), justification, vote }
             }
             Event::Block(block) => Event::Block(altered(&block, &chain)),
             Event::Blocks { from, mut blocks } => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use consensus::event::Status;
 use ledger::block::{Block, BlockHash, Height};
 use ledger::certificate::{Statement, Vote};
 use ledger::digest::Digest;

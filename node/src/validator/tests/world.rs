@@ -112,6 +112,8 @@ pub(crate) struct World {
     /// Nodes that noticed that they forgot a vote, and from when on they vote again.
     pub(crate) forgot: Vec<(usize, Term)>,
     pub(crate) regained: Vec<(usize, Term)>,
+    /// Who blamed which number for what.
+    pub(crate) blamed: Vec<(usize, u16, &'static str)>,
     /// How a node answers who asks for final blocks, instead of truly.
     pub(crate) lies: BTreeMap<usize, Lie>,
     /// Who asked whom for final blocks from which height, and when.
@@ -167,6 +169,7 @@ impl World {
             memories: BTreeMap::new(),
             forgot: Vec::new(),
             regained: Vec::new(),
+            blamed: Vec::new(),
             lies: BTreeMap::new(),
             asked: Vec::new(),
             snapshots: 0,
@@ -465,6 +468,7 @@ impl World {
                 let signed = report(entity, keys, &chain, &evidence);
                 self.later(node, 0, Event::Own(signed.verify(&chain).unwrap()));
             }
+            Action::Blame { peer, what } => self.blamed.push((node, peer, what)),
             Action::Forgot(term) => self.forgot.push((node, term)),
             Action::Regained(term) => self.regained.push((node, term)),
             Action::Halt { .. } => self.nodes[node].halts += 1,
