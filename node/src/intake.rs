@@ -193,6 +193,15 @@ impl Intake {
             .collect()
     }
 
+    /// What the final blocks that a peer answers with become.
+    pub fn stretch(&self, from: u16, blocks: Vec<FinalizedBlock>) -> Vec<Event> {
+        let sent = blocks.len();
+        let blocks = self.finalized(blocks);
+        let broke = blocks.len() < sent;
+        let broke = broke.then_some(Event::Broke { from, what: "final blocks whose bodies do not verify" });
+        broke.into_iter().chain([Event::Blocks { from, blocks }]).collect()
+    }
+
     /// What a peer's message becomes.
     ///
     /// # Errors

@@ -248,14 +248,7 @@ fn weigh(intake: &Intake, store: &Store, event: NetworkEvent) -> Vec<Event> {
             tracing::debug!(from, %earliest, "a peer holds no blocks below this height");
             vec![Event::Lacks { from, earliest }]
         }
-        NetworkEvent::Blocks { from, blocks, .. } => {
-            let sent = blocks.len();
-            let blocks = intake.finalized(blocks);
-            let broke = blocks.len() < sent;
-            let broke =
-                broke.then_some(Event::Broke { from, what: "final blocks whose bodies do not verify" });
-            broke.into_iter().chain([Event::Blocks { from, blocks }]).collect()
-        }
+        NetworkEvent::Blocks { from, blocks, .. } => intake.stretch(from, blocks),
         NetworkEvent::Unanswered { from } => vec![Event::Unanswered { from }],
         NetworkEvent::Connected(_)
         | NetworkEvent::Disconnected(_)

@@ -434,6 +434,24 @@ async fn a_member_that_breaks_the_protocol_is_cut_off_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r04_a_member_that_is_blamed_too_often_is_cut_off_and_nobody_else() {
+    let nodes = connected(3).await;
+    let handle = &nodes[0].handle;
+    for blamed in 1..OFFENCES_MAX {
+        handle.blame(1, "blocks as final whose proof does not hold");
+        until(|| handle.metrics().offences.get() == u64::from(blamed)).await;
+    }
+    assert_eq!(handle.connected(), [1, 2]);
+    // Nobody, and ourselves.
+    handle.blame(77, "nothing");
+    handle.blame(0, "nothing");
+    handle.blame(1, "blocks as final whose proof does not hold");
+    until(|| handle.connected() == [2]).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((handle.connected(), handle.metrics().offences.get()), (vec![2], u64::from(OFFENCES_MAX)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_restarts_is_connected_again_and_gets_what_was_queued() {
     let mut nodes = connected(3).await;
     let addresses = nodes[2].handle.listening().to_vec();

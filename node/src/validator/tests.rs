@@ -220,6 +220,54 @@ fn who_votes_twice_is_reported_by_those_who_saw_it_and_stands_in_the_books() {
     assert_eq!(world.validator(1).pooled(), 0);
 }
 
+/// A key of an entity that nobody registers.
+fn refusable(world: &mut World) -> Event {
+    let (_, transaction) = world.entity_and_key();
+    Event::Submit { request: RequestId(77), transaction, until_posted: true }
+}
+
+#[test]
+fn a_refusal_is_told_once_a_quorum_has_said_where_it_is() {
+    let mut world = World::new(4, 1);
+    let work = world.work();
+    world.post(0, work);
+    world.agree();
+    for node in [1, 4] {
+        let event = refusable(&mut world);
+        world.handle(node, event);
+        assert_eq!(world.outcomes.get(&77), None, "told before anybody was asked");
+        world.pass(100);
+        assert!(matches!(world.outcomes.remove(&77), Some(Outcome::Refused(_))), "node {node}");
+    }
+    // With too few to ask, nobody knows better than to come again.
+    world.sleep(2);
+    world.sleep(3);
+    let event = refusable(&mut world);
+    world.handle(1, event);
+    world.pass(5000);
+    assert!(matches!(world.outcomes.remove(&77), Some(Outcome::Behind { .. })));
+    world.wake(2);
+    world.pass(1000);
+    let event = refusable(&mut world);
+    world.handle(1, event);
+    world.pass(100);
+    assert!(matches!(world.outcomes.remove(&77), Some(Outcome::Refused(_))));
+}
+
+#[test]
+fn one_who_missed_what_others_posted_does_not_refuse_what_rests_on_it() {
+    let mut world = World::new(4, 0);
+    world.sleep(3);
+    let (registration, key) = world.entity_and_key();
+    world.post(0, registration);
+    world.wake(3);
+    // Before anything has reached it since it slept: by its books, nobody is registered.
+    world.handle(3, Event::Submit { request: RequestId(78), transaction: key, until_posted: true });
+    world.until("an answer", |w| w.outcomes.contains_key(&78));
+    let outcome = world.outcomes.remove(&78).unwrap();
+    assert!(matches!(outcome, Outcome::Behind { .. } | Outcome::Posted { .. }), "{outcome:?}");
+}
+
 #[test]
 fn c21_one_who_says_that_a_later_epoch_is_there_when_it_is_not_costs_a_round_of_questions() {
     let mut world = World::new(4, 1);

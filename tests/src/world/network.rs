@@ -166,7 +166,11 @@ impl World {
             Packet::Blocks(blocks) => {
                 let read = |bytes: &Vec<u8>| codec::decode::<FinalizedBlock>(bytes, MESSAGE_BYTES_MAX).ok();
                 match blocks.iter().map(read).collect::<Option<Vec<_>>>() {
-                    Some(blocks) => Event::Blocks { from: number, blocks: machine.intake.finalized(blocks) },
+                    Some(blocks) => {
+                        let events = machine.intake.stretch(number, blocks);
+                        self.machines[to].inbox.extend(events);
+                        return self.schedule_turn(to);
+                    }
                     None => Event::Unanswered { from: number },
                 }
             }

@@ -282,7 +282,9 @@ fn r06_vote_index_a_signer_outside_the_set_is_dropped() {
             let mut validator = stage.newcomer(1);
             let message = Message::Vote(outside);
             let actions = validator.handle(stage.clock(), Event::Message { from: 0, message });
-            assert!(actions.is_empty(), "{} actions on a vote by nobody", actions.len());
+            // Dropped, and held against whoever sent it.
+            let blamed = matches!(actions[..], [Action::Blame { peer: 0, .. }]);
+            assert!(blamed, "{} actions on a vote by nobody", actions.len());
         }
     }
 }

@@ -259,8 +259,12 @@ const LIES: [(&str, world::Lie); 11] = [
     ("recovery blocks", called_recovered),
 ];
 
+/// What a correct peer might send too.
+const USELESS: [&str; 4] = ["nothing", "one block at a time", "blocks that we have", "recovery blocks"];
+
 #[test]
-fn r05_bad_sync_range_whatever_two_of_three_peers_send_the_third_is_asked_and_we_arrive() {
+fn r04_r05_bad_sync_range_whatever_two_of_three_peers_send_they_are_blamed_the_third_is_asked_and_we_arrive()
+{
     let mut world = World::new(4, 0);
     world.sleep(3);
     grow(&mut world, 0, FAR);
@@ -275,6 +279,9 @@ fn r05_bad_sync_range_whatever_two_of_three_peers_send_the_third_is_asked_and_we
         let asked: BTreeSet<_> = world.asked.iter().map(|(_, of, ..)| *of).collect();
         assert!(asked.contains(&0), "{name}: the liars were not asked, but {asked:?}");
         assert_eq!(world.nodes[3].halts, 0, "{name}: a lie is no reason to stop");
+        let blamed: BTreeSet<_> = world.blamed.drain(..).map(|(by, peer, _)| (by, peer)).collect();
+        assert!(blamed.iter().all(|pair| [(3, 0), (3, 1)].contains(pair)), "{name}: {blamed:?} is blamed");
+        assert_eq!(blamed.is_empty(), USELESS.contains(&name), "{name}: {blamed:?} is blamed");
         world.lies.clear();
         world.agree();
         world.sleep(3);

@@ -441,18 +441,20 @@ impl World {
             Action::FetchBlocks { from, height } => {
                 let asked = self.node_of(node, from).filter(|n| self.nodes[*n].validator.is_some());
                 self.asked.extend(asked.map(|n| (node, n, height, self.now)));
-                let event = asked.map(|n| {
+                let events = asked.map(|n| {
                     let earliest = self.nodes[n].store.earliest().unwrap();
                     if height < earliest {
-                        return Event::Lacks { from, earliest };
+                        return vec![Event::Lacks { from, earliest }];
                     }
                     let blocks = match self.lies.get(&n) {
                         Some(lie) => lie(&self.nodes[n].store, height),
                         None => self.nodes[n].store.finalized_from(height, ANSWER_BLOCKS, 1 << 20).unwrap(),
                     };
-                    Event::Blocks { from, blocks: self.intake.finalized(blocks) }
+                    self.intake.stretch(from, blocks)
                 });
-                self.later(node, 2 * WAY_MS, event.unwrap_or(Event::Unanswered { from }));
+                for event in events.unwrap_or_else(|| vec![Event::Unanswered { from }]) {
+                    self.later(node, 2 * WAY_MS, event);
+                }
             }
             Action::Reply { request, outcome } => {
                 self.outcomes.insert(request.0, outcome);
@@ -515,6 +517,15 @@ impl World {
             kid: KidRule::None,
         };
         self.signed(org(0), Operation::RegisterEntity(entity), &[REGISTRAR])
+    }
+
+    /// One more entity, and a key of it that is refused until the entity is registered.
+    pub(crate) fn entity_and_key(&mut self) -> (VerifiedTransaction, VerifiedTransaction) {
+        let entity = org(1000 + self.numbers as usize);
+        let registration = self.work();
+        let mandate = Mandate { entity, role: Role::Submit, from: Date::MIN, to: Date::MAX };
+        let granted = NewKey { key: public(99), entity, holder: 1, mandates: vec![mandate] };
+        (registration, self.signed(org(0), Operation::GrantKey(granted), &[REGISTRAR]))
     }
 
     fn signed(&mut self, submitter: OrgNumber, operation: Operation, seeds: &[u8]) -> VerifiedTransaction {
