@@ -1,4 +1,4 @@
-//! Who leads which view: everybody in turn, in an order that the epoch's first block fixes.
+//! Who leads which view: everybody in turn, in an order fixed by the block that the epoch starts from.
 //!
 //! The order is a shuffle seeded by that block's hash, which nobody could choose when the validator
 //! set was decided, so that no group of validators can arrange to follow one another.

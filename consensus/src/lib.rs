@@ -32,7 +32,7 @@
 //! | Rule | Around the views |
 //! |---|---|
 //! | C11 | **Timers**: t_l = block interval + 2Δ for a proposal, t_c = t_l + Δ for a certificate; Δ grows by half with each view without finality after the third, up to a cap. A leader who cannot build gives up at t_l / 2. |
-//! | C12 | **Rest**: timers run only while work waits, a certified block is not final, the heartbeat is due, or somebody acted in this view or the next. |
+//! | C12 | **Rest**: timers run only while work waits, a certified block is not final, the heartbeat is due, somebody acted in this view or the next, or asked for our status. |
 //! | C13 | **Retry**: when nothing moves, own votes, status (entry certificate, newest finalization) and our proposal are sent again, less and less often. Who hears that a peer is behind sends its own status. |
 //! | C14 | **Repair**: missing certificates are asked of everybody by view, missing blocks fetched by hash, long stretches by height; asked again until they come, never of one peer alone. |
 //! | C15 | **Leader skip**: a leader waited for in vain and not heard since, silent for many views in which a quorum was heard, or to whom the link is down, is not waited for. |

@@ -2,7 +2,7 @@
 //! the checker counts signatures itself, from the moment each is made.
 //!
 //! The numbers are those of the invariants in specs/consensus.md; 11 and 12 stand where cores are
-//! called (`super::oracle`), 13 and 15 where worlds are run.
+//! called (`super::life`), 13 and 15 where worlds are run.
 //!
 //! Invariant: it forgets nothing and crashes never.
 
