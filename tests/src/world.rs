@@ -172,7 +172,7 @@ pub struct World {
     traffic: Traffic,
     checker: Checker,
     figures: Figures,
-    // Whose packets were damaged on their way.
+    // In whose name came what they did not send.
     scratched: BTreeSet<usize>,
     trace: u64,
     telling: bool,
@@ -239,6 +239,8 @@ impl World {
 
     /// A stranger's event, as the node's intake hands it on.
     pub fn inject(&mut self, at: usize, event: Event) {
+        // It names whomever it likes as its sender.
+        self.scratched.extend(0..self.machines.len());
         self.machines[at].inbox.push_back(event);
         self.schedule_turn(at);
     }
