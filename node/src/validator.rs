@@ -345,6 +345,8 @@ pub struct Validator {
     respread_at: Timestamp,
     // When we last asked a peer that seems to be in a later epoch where it stands.
     enquired_at: Option<Timestamp>,
+    // When each peer last got our newest cosignatures for its status.
+    cosignatures_told: BTreeMap<u16, Timestamp>,
     // How many offences of whom we reported since the start.
     reported: BTreeMap<(Epoch, u16), usize>,
     now: Timestamp,
@@ -407,6 +409,7 @@ impl Validator {
             verified_order: VecDeque::new(),
             respread_at: now,
             enquired_at: None,
+            cosignatures_told: BTreeMap::new(),
             reported: BTreeMap::new(),
             now,
             faults: 0,

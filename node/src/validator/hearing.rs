@@ -13,7 +13,7 @@ use ledger::codec;
 use ledger::digest::Digest;
 use ledger::time::Timestamp;
 
-use super::{Action, VERIFIED_MAX, Validator};
+use super::{Action, VERIFIED_MAX, Validator, later};
 
 impl Validator {
     /// Counts against a peer what no correct one does.
@@ -50,6 +50,9 @@ impl Validator {
     }
 
     pub(super) fn on_message(&mut self, now: Timestamp, from: u16, message: Message) {
+        if let Message::Status(_) = &message {
+            self.tell_cosignatures(now, from);
+        }
         if self.is_of_another_epoch(now, from, &message) {
             return;
         }
@@ -95,6 +98,25 @@ impl Validator {
             Message::Proposal { .. } => return,
         };
         self.inputs.push_back(input);
+    }
+
+    /// Whoever has just begun to listen says where it is, and may have missed what made our checkpoint
+    /// certified; while the chain rests, nothing else would bring it. Not oftener than a peer has reason
+    /// to say so.
+    fn tell_cosignatures(&mut self, now: Timestamp, to: u16) {
+        let pause_ms = self.settings.consensus.delta_ms / 2;
+        let told = self.cosignatures_told.get(&to);
+        if told.is_some_and(|at| *at <= now && now < later(*at, pause_ms)) {
+            return;
+        }
+        self.cosignatures_told.insert(to, now);
+        match self.cosigning.certified() {
+            Some(certified) => {
+                let cosignatures = certified.to_cosignatures();
+                self.actions.push(Action::SendCosignatures { to, cosignatures });
+            }
+            None => self.cosign_head(),
+        }
     }
 
     /// Whether a certificate holds; each is checked once.

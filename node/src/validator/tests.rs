@@ -269,6 +269,32 @@ fn one_who_missed_what_others_posted_does_not_refuse_what_rests_on_it() {
 }
 
 #[test]
+fn whoever_says_where_it_is_hears_what_made_our_checkpoint_certified_but_not_without_pause() {
+    let mut world = World::new(4, 0);
+    let work = world.work();
+    world.post(0, work);
+    world.agree();
+    let validator = world.nodes[0].validator.as_mut().unwrap();
+    let size = validator.certified().unwrap().size;
+    let now = later(validator.ledger().head().time, 60_000);
+    let status = validator.consensus().status();
+    let mut told = |from: u16, at: Timestamp| {
+        let message = Message::Status(status.clone());
+        let actions = validator.handle(at, Event::Message { from, message });
+        let sent = actions.into_iter().filter_map(|action| match action {
+            Action::SendCosignatures { to, cosignatures } => Some((to, cosignatures)),
+            _ => None,
+        });
+        sent.collect::<Vec<_>>()
+    };
+    let [(3, cosignatures)] = &told(3, now)[..] else { panic!("nothing, or to somebody else") };
+    assert!(cosignatures.len() >= 3 && cosignatures.iter().all(|c| c.size == size));
+    assert!(told(3, now).is_empty());
+    assert_eq!(told(2, now).len(), 1);
+    assert_eq!(told(3, later(now, 60_000)).len(), 1);
+}
+
+#[test]
 fn c21_one_who_says_that_a_later_epoch_is_there_when_it_is_not_costs_a_round_of_questions() {
     let mut world = World::new(4, 1);
     let work = world.work();
