@@ -8,7 +8,7 @@
 //! another version of the document or to a second run.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -279,6 +279,55 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_whole(&unfinished, bytes)?;
     fs::rename(&unfinished, path)?;
     sync_folder(path)
+}
+
+/// A file on its way: it takes its name, in place of one that is there, when it is whole, and leaves nothing
+/// behind if that never comes.
+pub struct Unfinished {
+    file: Option<BufWriter<File>>,
+    at: PathBuf,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins a file, for its owner's eyes.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let at = unfinished(path);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&at)?;
+        Ok(Self { file: Some(BufWriter::new(file)), at, path: path.into() })
+    }
+
+    /// Gives it its name, once it is on the disk.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    pub fn finish(mut self) -> io::Result<()> {
+        if let Some(file) = self.file.take() {
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        }
+        fs::rename(&self.at, &self.path)?;
+        sync_folder(&self.path)
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_mut().map_or(Ok(0), |file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Given its name, it is not there any more.
+        let _ = fs::remove_file(&self.at);
+    }
 }
 
 fn unfinished(path: &Path) -> PathBuf {

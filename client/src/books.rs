@@ -209,23 +209,43 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn journal(&self, entity: OrgNumber, year: u16) -> Result<Journal, ClientError> {
-        let (series, mut lines) = self.journal_page(entity, year, 1, ENTRIES_MAX)?;
-        let next = series.record().next;
-        loop {
-            let from =
-                lines.last().map_or(1, |line: &JournalLine| line.entry.voucher.number.saturating_add(1));
-            if from >= next {
-                break;
-            }
-            let (_, page) = self.journal_page(entity, year, from, ENTRIES_MAX)?;
-            lines.extend(page);
-        }
-        lines.retain(|line| line.entry.voucher.number < next);
-        let found = lines.len() as u64;
-        if found + 1 != next {
-            return Err(incomplete(format!("vouchers of {entity} in {year}"), found, next.saturating_sub(1)));
-        }
+        let mut lines = Vec::new();
+        let series = self.journal_each(entity, year, &mut |line| {
+            lines.push(line);
+            Ok::<(), ClientError>(())
+        })?;
         Ok(Journal { series, lines })
+    }
+
+    /// The same, an entry at a time and in order of voucher number. That it is whole is known when this
+    /// returns, and not before.
+    ///
+    /// # Errors
+    /// [`ClientError`], or what `each` answers.
+    pub fn journal_each<E: From<ClientError>>(
+        &self,
+        entity: OrgNumber,
+        year: u16,
+        each: &mut dyn FnMut(JournalLine) -> Result<(), E>,
+    ) -> Result<Proven<SeriesRecord>, E> {
+        let (series, mut page) = self.journal_page(entity, year, 1, ENTRIES_MAX)?;
+        let (next, mut from) = (series.record().next, 1);
+        loop {
+            let before = from;
+            // What was booked after the first page was proven belongs to a later answer.
+            for line in page.into_iter().filter(|line| line.entry.voucher.number < next) {
+                from = line.entry.voucher.number.saturating_add(1);
+                each(line)?;
+            }
+            if from >= next {
+                return Ok(series);
+            }
+            if from == before {
+                let what = format!("vouchers of {entity} in {year}");
+                return Err(incomplete(what, from - 1, next.saturating_sub(1)).into());
+            }
+            (_, page) = self.journal_page(entity, year, from, ENTRIES_MAX)?;
+        }
     }
 
     /// One voucher, proven to be booked.

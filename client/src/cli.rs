@@ -1,5 +1,6 @@
 //! The command line: what can be said, and who carries it out.
 
+mod export;
 mod failure;
 mod governance;
 mod offline;
@@ -290,6 +291,9 @@ enum Command {
         #[arg(long)]
         hledger: bool,
     },
+    /// Write a year of an entity's books into a file, proven, in a format that others read.
+    #[command(subcommand)]
+    Export(export::Export),
     /// Copy the books into PostgreSQL, proven, and follow the chain: for reporting tools that speak SQL.
     Sink {
         /// Where, such as postgres://reporter@localhost/books or "host=/run/postgresql user=reporter".
@@ -535,6 +539,7 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
         Command::Accounts { entity, period } => read::accounts(session, *entity, *period),
         Command::Postings { entity, account, period } => read::postings(session, *entity, *account, *period),
         Command::Journal { entity, year, hledger } => read::journal(session, *entity, *year, *hledger),
+        Command::Export(command) => export::export(session, command),
         Command::Sink { database, once, batch } => {
             sink::sink(session, &sink::Terms { database, once: *once, leaves: batch.get() })
         }

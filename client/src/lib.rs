@@ -14,6 +14,7 @@ pub mod archive;
 pub mod bank;
 pub mod books;
 pub mod client;
+pub mod exports;
 pub mod governance;
 pub mod handoffs;
 pub mod http;

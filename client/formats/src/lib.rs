@@ -1,5 +1,5 @@
-//! The formats of the trade: EHF invoices in, ISO 20022 payment orders out, bank statements and
-//! status reports in.
+//! The formats of the trade: EHF invoices, payment requests, bank statements, giro files, status reports,
+//! SAF-T and budgets in; payment orders, SAF-T, KOSTRA records, VAT returns and claims, CSV out.
 //!
 //! Bytes come in and values go out; the crate opens no file and no connection, reads no clock, and
 //! decides nothing that the ledger decides. Whatever a stranger sends is either understood in full
