@@ -252,12 +252,15 @@ fn kind(operation: &Operation) -> &'static str {
     }
 }
 
+/// A tile's bytes by level and index, as a node shows them.
+type Tiles<'c> = Box<dyn FnMut(u8, u64) -> Option<Vec<u8>> + 'c>;
+
 /// The seal of the block that a leaf stands in, proven under one checkpoint; the last one found is
 /// remembered, because a year's entries come in the order of the log.
 struct Seals<'c> {
     client: &'c Client,
     checkpoint: TrustedCheckpoint,
-    tiles: TileReader<Box<dyn FnMut(u8, u64) -> Option<Vec<u8>> + 'c>>,
+    tiles: TileReader<Tiles<'c>>,
     last: Option<(Seal, u64)>,
 }
 
