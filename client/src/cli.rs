@@ -6,6 +6,7 @@ mod governance;
 mod offline;
 mod orders;
 mod read;
+mod reports;
 mod session;
 mod sink;
 mod values;
@@ -291,6 +292,9 @@ enum Command {
         #[arg(long)]
         hledger: bool,
     },
+    /// Show what spans documents and parties: what is open, suppliers, two entities' books of each other.
+    #[command(subcommand)]
+    Report(reports::Report),
     /// Write a year of an entity's books into a file, proven, in a format that others read.
     #[command(subcommand)]
     Export(export::Export),
@@ -539,6 +543,7 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
         Command::Accounts { entity, period } => read::accounts(session, *entity, *period),
         Command::Postings { entity, account, period } => read::postings(session, *entity, *account, *period),
         Command::Journal { entity, year, hledger } => read::journal(session, *entity, *year, *hledger),
+        Command::Report(what) => reports::run(session, what),
         Command::Export(command) => export::export(session, command),
         Command::Sink { database, once, batch } => {
             sink::sink(session, &sink::Terms { database, once: *once, leaves: batch.get() })

@@ -24,6 +24,7 @@ pub mod leaves;
 pub mod name;
 pub mod payment_id;
 pub mod report;
+pub mod reports;
 pub mod seen;
 pub mod sink;
 pub mod submit;

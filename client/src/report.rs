@@ -7,6 +7,8 @@
 //!
 //! Invariant: every function takes proven values only, so that whatever it shows is proven.
 
+mod parties;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -28,6 +30,8 @@ use crate::books::{AccountPostings, Journal, JournalLine, TrialBalance};
 use crate::client::{Proven, signed_s};
 use crate::name::{self, Step};
 use crate::submit::Confirmed;
+
+pub use parties::{between, between_json, open_documents, open_documents_json, suppliers, suppliers_json};
 
 /// Names of entities and accounts, as far as they are known and proven.
 pub struct Names {

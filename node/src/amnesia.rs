@@ -175,6 +175,13 @@ impl Memory {
         Some(asking.asked.map_or(Timestamp(0), |at| Timestamp(at.0.saturating_add(ASK_AGAIN_MS))))
     }
 
+    /// The clock was set back.
+    pub fn set_back(&mut self, by_ms: u64) {
+        if let Some(asked) = self.lost.as_mut().and_then(|asking| asking.asked.as_mut()) {
+            asked.0 = asked.0.saturating_sub(by_ms);
+        }
+    }
+
     /// The number of the question and the seats to ask now, if it is time.
     pub fn questions(&mut self, now: Timestamp) -> Option<(u64, Vec<u16>)> {
         self.wake_at().filter(|at| *at <= now)?;
@@ -346,6 +353,15 @@ mod tests {
         let mut follower = Memory::lost(NOTHING, 1);
         follower.begin(&set(0, 4), None);
         assert_eq!(follower.questions(Timestamp(1)), None, "a follower has no votes to lose");
+    }
+
+    #[test]
+    fn a_clock_set_back_by_an_hour_does_not_put_off_the_next_question() {
+        let mut memory = lost(0, 4, NOTHING);
+        assert!(memory.questions(Timestamp(3_605_000)).is_some());
+        memory.set_back(3_600_000);
+        assert_eq!(memory.questions(Timestamp(5_999)), None);
+        assert!(memory.questions(Timestamp(6_000)).is_some());
     }
 
     #[test]

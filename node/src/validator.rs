@@ -562,6 +562,7 @@ impl Validator {
             self.respread_at = earlier(self.respread_at, by_ms);
             self.catch_up.set_back(by_ms);
             self.doubts.set_back(by_ms);
+            self.memory.set_back(by_ms);
             self.pool.set_back(by_ms);
         }
         self.now = now;

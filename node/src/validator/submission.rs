@@ -149,8 +149,9 @@ impl Validator {
         if doubts.question.is_some() || doubts.next.is_empty() {
             return;
         }
-        // Numbers of the other questions, after a loss of votes, begin at random.
-        doubts.nonce = doubts.nonce.wrapping_add(1);
+        // Counted down from the highest: those of the questions after a loss of votes begin at random and
+        // are counted up, and an answer to one must never pass for an answer to the other.
+        doubts.nonce = doubts.nonce.wrapping_sub(1);
         let (nonce, held) = (doubts.nonce, std::mem::take(&mut doubts.next));
         doubts.question = Some(Question { nonce, asked: now, answers: BTreeSet::new(), held });
         self.actions.push(Action::Send { to: To::All, message: Message::ViewRequest { nonce } });

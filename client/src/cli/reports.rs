@@ -1,0 +1,72 @@
+//! `report`: reports that span documents and parties.
+
+use clap::Subcommand;
+use client::report;
+use ledger::entity::OrgNumber;
+
+use super::session::Session;
+use super::values;
+use super::{Failure, Output};
+
+/// What is reported.
+#[derive(Subcommand)]
+pub(crate) enum Report {
+    /// Documents on which something is still to be paid, by due date.
+    Open {
+        /// Whose, as buyer or seller.
+        #[arg(value_parser = values::org_number)]
+        entity: OrgNumber,
+    },
+    /// What was invoiced, credited and paid by supplier, held against the accounts of payables.
+    Suppliers {
+        /// Who buys.
+        #[arg(value_parser = values::org_number)]
+        entity: OrgNumber,
+    },
+    /// What two entities' books say of each other; exit code 1 unless it is the same.
+    Between {
+        /// One.
+        #[arg(value_parser = values::org_number)]
+        one: OrgNumber,
+        /// The other.
+        #[arg(value_parser = values::org_number)]
+        other: OrgNumber,
+    },
+}
+
+pub(crate) fn run(session: &mut Session<'_>, what: &Report) -> Result<Output, Failure> {
+    match what {
+        Report::Open { entity } => {
+            let all = session.client().open_documents(*entity)?;
+            let parties = all.documents.iter().flat_map(|document| [document.buyer, document.id.seller]);
+            session.learn(parties.chain([*entity]).collect::<Vec<_>>())?;
+            let names = &session.names;
+            Ok(Output::new(report::open_documents(&all, names), report::open_documents_json(&all, names)))
+        }
+        Report::Suppliers { entity } => {
+            let all = session.client().suppliers(*entity)?;
+            session.learn(all.suppliers.keys().copied().chain([*entity]).collect::<Vec<_>>())?;
+            let names = &session.names;
+            let mut output = Output::new(report::suppliers(&all, names), report::suppliers_json(&all, names));
+            if !all.apart().is_empty() {
+                output.failure =
+                    Some(Failure::refused("F-BOOKS", "documents and accounts differ; read them again"));
+            }
+            Ok(output)
+        }
+        Report::Between { one, other } => {
+            if one == other {
+                return Err(Failure::usage("name two entities"));
+            }
+            let between = session.client().between([*one, *other])?;
+            session.learn([*one, *other])?;
+            let names = &session.names;
+            let mut output =
+                Output::new(report::between(&between, names), report::between_json(&between, names));
+            if !between.is_equal() {
+                output.failure = Some(Failure::refused("F-BOOKS", "the two books differ; read them again"));
+            }
+            Ok(output)
+        }
+    }
+}
