@@ -14,7 +14,7 @@ use ledger::account::{Account, Class};
 use ledger::amount::Total;
 use ledger::entity::OrgNumber;
 use ledger::genesis::Genesis;
-use ledger::transaction::Role;
+use ledger::transaction::{Document, DocumentKind, Role};
 use tests::cluster::{Cluster, Line, program, results};
 use tests::opening::Opening;
 use tests::payments;
@@ -145,6 +145,51 @@ fn a_years_books_leave_as_saft_csv_and_kostra_with_the_figures_that_are_proven()
     let names = fs::read_dir(site.cluster.folder()).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains("none.xml")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_is_open_what_suppliers_are_owed_and_what_two_books_say_of_each_other_agree() {
+    let site = Site::start();
+    let (town, seller) = (site.opening.town.number.to_string(), site.opening.seller.to_string());
+    // One bill is not paid yet, one was lowered by a credit note, and one is returned by the bank.
+    let step = |document: &Document, role| site.opening.town.step(&site.cluster.chain, document, role);
+    let (open, lowered) = (site.opening.bill("O-1", 40_000), site.opening.bill("O-2", 80_000));
+    let mut note = site.opening.bill("K-1", 20_000);
+    note.kind = DocumentKind::CreditNote { corrects: Some(lowered.id.clone()) };
+    for signed in [step(&open, Role::Submit), step(&lowered, Role::Submit), step(&note, Role::Submit)] {
+        let mut line = Line::new(site.cluster.rpc[0], Duration::from_secs(30));
+        let answer = line.post("/v1/transactions", &payments::single_body(&signed)).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let json = |words: &[&str]| -> serde_json::Value {
+        let output = site.run(&[words, &["--json"]].concat());
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    for entity in [&town, &seller] {
+        let all = json(&["report", "open", entity]);
+        let documents = all["documents"].as_array().unwrap();
+        let open: Vec<&str> = documents.iter().map(|document| document["open"].as_str().unwrap()).collect();
+        assert_eq!(open, ["500.00", "750.00"], "{all}");
+        assert_eq!(all["of"].as_u64(), Some(BILLS + 3));
+        let side = if *entity == town { "owes" } else { "owed" };
+        assert_eq!(all[side].as_str(), Some("1250.00"), "{all}");
+    }
+    let all = json(&["report", "suppliers", &town]);
+    let supplier = &all["suppliers"][0];
+    assert_eq!(
+        (supplier["open"].as_str(), supplier["booked"].as_str()),
+        (Some("1250.00"), Some("1250.00")),
+        "{all}"
+    );
+    assert_eq!(supplier["credited"].as_str(), Some("250.00"), "{all}");
+    assert_eq!(supplier["invoices"].as_u64(), Some(BILLS + 2));
+    let both = json(&["report", "between", &town, &seller]);
+    assert_eq!(both["equal"].as_bool(), Some(true), "{both}");
+    assert_eq!(both["parties"][0]["is_owed"].as_str(), Some("-1250.00"), "{both}");
+    let text = site.run(&["report", "suppliers", &town]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("the accounts of payables say the same of each supplier"), "{text}");
 }
 
 /// By the official schema, where it lies beside the checkout.
