@@ -137,6 +137,17 @@ pub(super) fn entity(
     Ok(())
 }
 
+/// Changes the document that `$2` to `$4` name, at the leaf `$1`.
+macro_rules! update {
+    ($set:literal) => {
+        concat!(
+            "UPDATE hovedbok.documents SET last_leaf = $1, ",
+            $set,
+            " WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document"
+        )
+    };
+}
+
 /// Carries out what operations change beside the journal.
 struct Steps<'t, 'c> {
     database: &'t mut Transaction<'c>,
@@ -176,45 +187,24 @@ impl Steps<'_, '_> {
                 return Ok(None);
             }
             Operation::RegisterDocument(document) => self.registered(leaf, document)?,
-            Operation::Attest { document } => self.moved(
-                leaf,
-                document,
-                "UPDATE hovedbok.documents SET last_leaf = $1, status = 'attested'
-                 WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document",
-            )?,
-            Operation::Approve { document } => self.moved(
-                leaf,
-                document,
-                "UPDATE hovedbok.documents SET last_leaf = $1, status = 'approved'
-                 WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document",
-            )?,
-            Operation::OrderPayment { document, .. } => self.moved(
-                leaf,
-                document,
-                "UPDATE hovedbok.documents SET last_leaf = $1, status = 'ordered', attempts = attempts + 1
-                 WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document",
-            )?,
+            Operation::Attest { document } => self.moved(leaf, document, update!("status = 'attested'"))?,
+            Operation::Approve { document } => self.moved(leaf, document, update!("status = 'approved'"))?,
+            Operation::OrderPayment { document, .. } => {
+                self.moved(leaf, document, update!("status = 'ordered', attempts = attempts + 1"))?
+            }
             Operation::SettlePayment { document, .. } => self.moved(
                 leaf,
                 document,
-                "UPDATE hovedbok.documents
-                 SET last_leaf = $1, status = 'settled', settled_ore = open_ore, open_ore = 0, reason = NULL
-                 WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document",
+                update!("status = 'settled', settled_ore = open_ore, open_ore = 0, reason = NULL"),
             )?,
-            Operation::RejectPayment { document, reason, .. } => self.refused(
-                leaf,
-                document,
-                reason,
-                "UPDATE hovedbok.documents SET last_leaf = $1, status = 'approved', reason = $5
-                 WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document",
-            )?,
+            Operation::RejectPayment { document, reason, .. } => {
+                self.refused(leaf, document, reason, update!("status = 'approved', reason = $5"))?
+            }
             Operation::ReturnPayment { document, reason, .. } => self.refused(
                 leaf,
                 document,
                 reason,
-                "UPDATE hovedbok.documents
-                 SET last_leaf = $1, status = 'returned', reason = $5, open_ore = settled_ore, settled_ore = 0
-                 WHERE seller = $2 AND number = $3 AND issued = $4::text::date RETURNING document",
+                update!("status = 'returned', reason = $5, open_ore = settled_ore, settled_ore = 0"),
             )?,
             Operation::GrantKey(_)
             | Operation::RevokeKey { .. }
