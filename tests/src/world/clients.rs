@@ -184,8 +184,13 @@ impl World {
                 self.figures.refused += 1;
                 self.clients.clients[client].done = true;
             }
-            // The machine asked may be behind: the client asks again.
-            Outcome::Refused(refusal) => self.tell(|| format!("#{at} refuses for now: {refusal}")),
+            // A follower may have asked one who is behind; the client asks again. Among a quorum that was asked
+            // is one who has posted what made the step bookable.
+            Outcome::Refused(refusal) => {
+                let seat = self.machines[at].validator.as_ref().and_then(|validator| validator.seat());
+                assert!(!current || seat.is_none(), "#{at} refuses what is to be booked: {refusal}");
+                self.tell(|| format!("#{at} refuses for now: {refusal}"));
+            }
             Outcome::Pooled | Outcome::Full(_) | Outcome::Behind { .. } => {}
         }
     }
