@@ -1,6 +1,9 @@
 //! Planted bugs: would the simulated world of whole validators notice? Each file in `mutants/` spoils the
 //! node or the ledger in one way; the worlds must find every one of them.
 //!
+//! Left out is what only a member could show that no world has: one that hands out as final what is merely
+//! certified (`r05_bad_sync_range_what_is_held_already_and_what_no_finalization_covers_is_passed_over`).
+//!
 //! Every build checks that each bug can still be planted; `make mutants` plants them as it plants those of
 //! the consensus core, and knows the same settings.
 
