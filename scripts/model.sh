@@ -147,6 +147,6 @@ if [ "$mode" = --long ]; then
   cd "$here"
   cargo test --workspace --test traces -- --nocapture
   echo "model: exploring the real core"
-  DEPTH=${DEPTH:-10} MODEL_SECONDS=${MODEL_SECONDS:-600} COURSES=${COURSES:-100000} \
+  DEPTH=${DEPTH:-9} MODEL_SECONDS=${MODEL_SECONDS:-600} COURSES=${COURSES:-100000} \
     cargo test --workspace --test model -- --nocapture --test-threads=1
 fi

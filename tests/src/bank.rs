@@ -1,5 +1,5 @@
 //! Payment systems that must get paid whatever happens: clerks who take every payment through its five
-//! steps, go to another node when one does not answer, and note what they were told; and the audit
+//! steps, go to another node when their own does not answer, and note what they were told; and the audit
 //! that holds the noted words against what every node says at the end. It leaves out what happens to
 //! the nodes (`ordeal`).
 //!
@@ -182,6 +182,8 @@ impl Bank {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
+                        // Else all would stay with the first node that came up after a night of none.
+                        clerk.at = number % clerk.lines.len();
                         let document = self.document(town, &format!("{number}-{turn}"), &mut dice);
                         for step in STEPS {
                             let signed = town.step(self.trust.chain(), &document, step);
