@@ -111,13 +111,7 @@ pub fn entries(message: &BankMessage, bytes: &[u8], archive: &Archive) -> Result
 }
 
 fn step(movement: &Movement, document: &DocumentId, bytes: &[u8]) -> Result<Operation, &'static str> {
-    if movement.status != Status::Booked {
-        return Err("not booked yet");
-    }
-    if movement.currency != "NOK" {
-        return Err("the books are kept in NOK");
-    }
-    let date = movement.booked.ok_or("the bank gives no booking date; ask it for a corrected message")?;
+    let date = booked(movement)?;
     let bank = reference(bytes, &movement.reference);
     let (document, amount) = (document.clone(), movement.amount);
     match (movement.side, movement.returned) {
@@ -126,6 +120,45 @@ fn step(movement: &Movement, document: &DocumentId, bytes: &[u8]) -> Result<Oper
         (Side::Credit, None) => Err("money in under our own reference and no reason why; ask the bank"),
         (Side::Debit, Some(_)) => Err("a return that takes money out; ask the bank"),
     }
+}
+
+/// An entry of the bank's that no order of ours made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Which way.
+    pub side: Side,
+    /// Above zero.
+    pub amount: Amount,
+    /// The bank's booking date.
+    pub date: Date,
+    /// The bank's word for it.
+    pub bank: BankReference,
+}
+
+/// The one entry of a message that has this reference.
+///
+/// # Errors
+/// One sentence: there is none or more than one, or it is not booked, not in NOK, or without a date.
+pub fn movement(message: &BankMessage, bytes: &[u8], wanted: &str) -> Result<Moved, String> {
+    let mut found = message.movements().into_iter().filter(|movement| movement.reference == wanted);
+    let (Some(movement), None) = (found.next(), found.next()) else {
+        let all: Vec<String> = message.movements().into_iter().map(|movement| movement.reference).collect();
+        return Err(format!("not one entry with reference {wanted:?}; it has {}", all.join(", ")));
+    };
+    let date = booked(&movement).map_err(|reason| format!("entry {wanted}: {reason}"))?;
+    let (side, amount) = (movement.side, movement.amount);
+    Ok(Moved { side, amount, date, bank: reference(bytes, wanted) })
+}
+
+/// The day that the bank booked an amount in NOK on.
+fn booked(movement: &Movement) -> Result<Date, &'static str> {
+    if movement.status != Status::Booked {
+        return Err("not booked yet");
+    }
+    if movement.currency != "NOK" {
+        return Err("the books are kept in NOK");
+    }
+    movement.booked.ok_or("the bank gives no booking date; ask it for a corrected message")
 }
 
 /// What follows from a status report (pain.002): only a rejection changes the books.

@@ -3,11 +3,13 @@
 mod export;
 mod failure;
 mod governance;
+mod hand;
 mod offline;
 mod orders;
 mod read;
 mod reports;
 mod session;
+mod sheet;
 mod sink;
 mod values;
 mod write;
@@ -136,6 +138,8 @@ enum Command {
         #[command(flatten)]
         signing: Signing,
     },
+    #[command(flatten)]
+    Hand(hand::Hand),
     /// Register an invoice or credit note and book it on both sides.
     Submit {
         /// EHF invoice or credit note.
@@ -525,6 +529,7 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
         Command::ClosePeriod { entity, period, signing } => {
             write::close_period(session, *entity, *period, signing)
         }
+        Command::Hand(hand) => hand::run(session, hand),
         Command::Submit { file, archive, coding, date, regime, signing } => {
             let terms = write::SubmitTerms { coding: *coding, date: *date, regime: *regime };
             write::submit(session, file, archive, &terms, signing)

@@ -20,6 +20,7 @@ use ledger::codec::{self, CodecError};
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::genesis::{Genesis, GenesisError};
+use ledger::handoff::Handoff;
 use ledger::handoff::HandoffError;
 use ledger::postings::PostingsError;
 use ledger::receipt::ReceiptError;
@@ -345,25 +346,33 @@ impl Client {
                 Err(HttpError::Refused(problem)) if problem.status == 404 => Handoffs::default(),
                 answer => answer?,
             };
-            let before = learnt;
-            for handoff in &handoffs {
+            let decoded = handoffs.iter().map(|handoff| {
                 let handoff = codec::decode(&self.bytes(&path, handoff)?, codec::ENCODED_BYTES_MAX);
-                let handoff = handoff.map_err(|error| self.line.malformed(&path, error.to_string()))?;
-                let known = self.trust().handoffs().len();
-                self.trust.borrow_mut().extend(&handoff)?;
-                learnt += self.trust().handoffs().len() - known;
+                handoff.map_err(|error| ClientError::from(self.line.malformed(&path, error.to_string())))
+            });
+            let new = self.learn(&decoded.collect::<Result<Vec<Handoff>, _>>()?)?;
+            if new == 0 {
+                return Ok(learnt);
             }
-            if learnt == before {
-                break;
-            }
+            learnt += new;
         }
-        if learnt > 0
+    }
+
+    /// Believes the handoffs that are proven, and keeps them where what was seen is kept: before
+    /// that, because it may be signed by the validators they lead to. Says how many were new.
+    pub(crate) fn learn(&self, handoffs: &[Handoff]) -> Result<usize, ClientError> {
+        let known = self.trust().handoffs().len();
+        for handoff in handoffs {
+            self.trust.borrow_mut().extend(handoff)?;
+        }
+        let new = self.trust().handoffs().len() - known;
+        if new > 0
             && let Some(file) = &self.handoffs
             && let Err(error) = handoffs::write(file, self.trust().handoffs())
         {
             self.warnings.borrow_mut().push(error.to_string());
         }
-        Ok(learnt)
+        Ok(new)
     }
 
     /// The line to the node.

@@ -248,6 +248,9 @@ fn kind(operation: &Operation) -> &'static str {
         Operation::SettlePayment { .. } => "payment",
         Operation::ReturnPayment { .. } => "returned payment",
         Operation::OpenBooks { .. } => "opening balance",
+        Operation::Recode { .. } => "recoding",
+        Operation::Cancel { .. } => "cancellation",
+        Operation::ReverseEntry { .. } => "reversal",
         _ => "entry",
     }
 }

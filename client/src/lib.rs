@@ -16,6 +16,7 @@ pub mod books;
 pub mod client;
 pub mod exports;
 pub mod governance;
+pub mod hand;
 pub mod handoffs;
 pub mod http;
 pub mod invoice;

@@ -91,9 +91,13 @@ pub enum Step {
     Reject,
     /// The bank took the payment back.
     Return,
+    /// The buyer's side was booked on other accounts.
+    Recode,
+    /// Taken back on both sides.
+    Cancel,
 }
 
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 9] = [
     ("register", Step::Register),
     ("attest", Step::Attest),
     ("approve", Step::Approve),
@@ -101,6 +105,8 @@ const STEPS: [(&str, Step); 7] = [
     ("settle", Step::Settle),
     ("reject", Step::Reject),
     ("return", Step::Return),
+    ("recode", Step::Recode),
+    ("cancel", Step::Cancel),
 ];
 
 impl Step {
@@ -114,6 +120,8 @@ impl Step {
             Operation::SettlePayment { document, .. } => (document, Self::Settle),
             Operation::RejectPayment { document, .. } => (document, Self::Reject),
             Operation::ReturnPayment { document, .. } => (document, Self::Return),
+            Operation::Recode { coded, .. } => (&coded.document.id, Self::Recode),
+            Operation::Cancel { coded, .. } => (&coded.document.id, Self::Cancel),
             Operation::RegisterEntity(_)
             | Operation::GrantKey(_)
             | Operation::RevokeKey { .. }
@@ -121,7 +129,9 @@ impl Step {
             | Operation::ClosePeriod { .. }
             | Operation::ChangeValidators(_)
             | Operation::Recover(_)
-            | Operation::ReportOffence(_) => return None,
+            | Operation::ReportOffence(_)
+            | Operation::Enter(_)
+            | Operation::ReverseEntry { .. } => return None,
         })
     }
 }
@@ -173,9 +183,13 @@ pub fn of_receipt(operation: &Operation, transaction: &Digest) -> String {
         Operation::ChangeValidators(change) => format!("validators-{}", change.epoch.0.saturating_add(1)),
         Operation::Recover(recovery) => format!("recovery-{}", recovery.epoch.0.saturating_add(1)),
         Operation::ReportOffence(_) => format!("offence-{}", short(transaction)),
+        Operation::Enter(entry) => format!("entry-{}-{}", entry.entity, short(transaction)),
+        Operation::ReverseEntry { voucher, entry, .. } => {
+            format!("reversal-{}-{}-{}", entry.entity, voucher.year, voucher.number)
+        }
         _ => match Step::of(operation) {
-            // These may happen again after a bank said no.
-            Some((id, step @ (Step::Order | Step::Settle | Step::Reject | Step::Return))) => {
+            // These may happen again: after a bank said no, or after a correction.
+            Some((id, step)) if !matches!(step, Step::Register | Step::Attest | Step::Approve) => {
                 format!("{}-{step}-{}", in_files(id), short(transaction))
             }
             Some((id, step)) => format!("{}-{step}", in_files(id)),

@@ -23,7 +23,7 @@ use ledger::receipt::Posted;
 use ledger::records::{ChartAccounts, DocumentRecord, EntityRecord, KostraAccounts, ParameterRecord};
 use ledger::report::{self, Captions};
 use ledger::time::Timestamp;
-use ledger::transaction::{Books, DocumentKind, KidRule, Operation};
+use ledger::transaction::{Books, Coded, DocumentKind, KidRule, Operation};
 use serde_json::{Value, json};
 
 use crate::books::{AccountPostings, Journal, JournalLine, TrialBalance};
@@ -98,6 +98,14 @@ impl Names {
                 format!("{}, payment of {} returned", self.entity(document.seller), document.number)
             }
             Operation::OpenBooks { .. } => "opening balance".to_string(),
+            Operation::Enter(entry) => format!("{} entry", entry.kind),
+            Operation::ReverseEntry { voucher, .. } => format!("reversal of voucher {voucher}"),
+            Operation::Recode { coded: Coded { document, .. }, .. } => {
+                format!("{}, {} on other accounts", self.entity(document.id.seller), document.id.number)
+            }
+            Operation::Cancel { coded: Coded { document, .. }, .. } => {
+                format!("{}, {} cancelled", self.entity(document.id.seller), document.id.number)
+            }
             _ => String::new(),
         }
     }
@@ -199,6 +207,12 @@ pub fn operation(operation: &Operation) -> String {
             let vote = &offence.first;
             let (signer, epoch, view) = (vote.signer, vote.epoch, vote.statement.view());
             format!("report that validator {signer} of epoch {epoch} contradicted itself in view {view}")
+        }
+        Operation::Enter(entry) => {
+            format!("enter a {} entry of {} on {}", entry.kind, entry.entity, entry.date)
+        }
+        Operation::ReverseEntry { voucher, entry, .. } => {
+            format!("reverse voucher {voucher} of {}", entry.entity)
         }
         _ => "operation".to_string(),
     }

@@ -316,6 +316,10 @@ fn follow(booked: &mut BTreeMap<DocumentId, Booked>, line: &JournalLine) {
             booked.insert(document.id.clone(), Booked { buyer, credit_note, payable, settled: 0 });
             return;
         }
+        Operation::Cancel { coded, .. } => {
+            booked.remove(&coded.document.id);
+            return;
+        }
         Operation::SettlePayment { document, amount, .. } => (document, i128::from(amount.0)),
         Operation::ReturnPayment { document, amount, .. } => (document, -i128::from(amount.0)),
         _ => return,

@@ -23,7 +23,7 @@ use crate::leaves::Stretch;
 
 const SCHEMA: &str = include_str!("sink/schema.sql");
 /// The tables as `schema.sql` has them.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 /// Leaves that one database transaction copies unless it is told otherwise: some ten megabytes.
 const LEAVES_MAX: usize = 8192;
 /// Two programs that make the schema at once wait for each other.

@@ -194,6 +194,7 @@ impl Client {
                 proven.map_or_else(|| "a leaf without one".to_string(), |id| format!("transaction {id}"));
             return Err(ClientError::OtherRecord { asked: format!("transaction {id}"), proven });
         }
+        self.learn(read.handoffs())?;
         self.see(posted.checkpoint(), &read.checkpoint().to_text(), Age::Any)?;
         Ok(Confirmed { receipt, posted, transaction: *id })
     }
@@ -216,7 +217,10 @@ impl Client {
         let proven = self.document(id)?;
         let record = proven.record();
         let transaction = match step {
-            Step::Register => self.at_voucher(record, record.buyer_voucher, record.seller_voucher)?,
+            Step::Register => self.registration(record)?,
+            Step::Recode | Step::Cancel => {
+                self.at_voucher(record, record.buyer_voucher, record.seller_voucher)?
+            }
             Step::Settle | Step::Return => {
                 self.at_voucher(record, record.buyer_payment_voucher, record.seller_payment_voucher)?
             }
@@ -226,6 +230,24 @@ impl Client {
         let confirmed = self.receipt(&transaction.ok_or_else(missing)?)?;
         let operation = confirmed.posted.booked().map(|booked| &booked.signed.transaction.operation);
         if operation.and_then(Step::of) == Some((id, step)) { Ok(confirmed) } else { Err(missing()) }
+    }
+
+    /// Corrections take the voucher's place in the record, and name what was registered.
+    fn registration(&self, record: &DocumentRecord) -> Result<Option<TransactionId>, ClientError> {
+        let sellers = record.seller_voucher;
+        let (entity, voucher) = match (sellers, record.buyer_voucher) {
+            (Some(voucher), _) => (record.id.seller, voucher),
+            (None, Some(voucher)) => (record.buyer, voucher),
+            (None, None) => return Ok(None),
+        };
+        let line = self.voucher(entity, voucher)?;
+        match line.operation {
+            Operation::Recode { coded, .. } | Operation::Cancel { coded, .. } => {
+                let id = payment_id(record.buyer, &Operation::RegisterDocument(coded.document), 0, "");
+                Ok(Some(self.payment(&id)?.record().transaction))
+            }
+            _ => Ok(Some(line.transaction)),
+        }
     }
 
     fn at_voucher(

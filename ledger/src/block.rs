@@ -22,7 +22,7 @@ pub const BLOCK_TRANSACTIONS_MAX: usize = 4000;
 /// A body crosses a 20 Mbit/s link within the timer's base of one second.
 pub const BLOCK_BYTES_MAX: usize = 2 << 20;
 /// The rules by which blocks are executed.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {

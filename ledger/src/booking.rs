@@ -11,8 +11,10 @@ use alloc::vec::Vec;
 
 use crate::account::{Account, Class};
 use crate::amount::Amount;
+use crate::codec;
+use crate::digest::Digest;
 use crate::entity::{EntityKind, OrgNumber};
-use crate::entry::{Posting, Rate, Regime, Vat};
+use crate::entry::{Posting, Rate, Regime, Vat, Voucher};
 use crate::records::{ChartAccounts, KostraAccounts, ParameterRecord, SalesAccount};
 use crate::refusal::Refusal;
 use crate::time::Date;
@@ -33,6 +35,8 @@ pub struct Planned {
     pub date: Date,
     /// The lines; at least two, none of zero, sum zero.
     pub postings: Vec<Posting>,
+    /// The voucher that it reverses in full.
+    pub reverses: Option<Voucher>,
 }
 
 /// Buyer and seller of a document, as registered.
@@ -173,6 +177,60 @@ pub(crate) fn books_itself(parameters: &ParameterRecord, buyer: EntityKind, acco
     }
 }
 
+/// Whether VAT makes this account's lines by itself: its cost that is compensated, and the compensation.
+/// The two sum to zero (rule L4), which an entry made by hand would break.
+pub(crate) fn is_vat_cost(parameters: &ParameterRecord, owner: EntityKind, account: Account) -> bool {
+    match Chart::of(parameters, owner) {
+        Chart::Kostra(accounts) => {
+            matches!(account.class, Class::Investment | Class::Operating)
+                && [accounts.vat_cost_art, accounts.compensation_art].contains(&account.code)
+        }
+        Chart::Plain(..) => false,
+    }
+}
+
+/// Whether the account holds cash: the whole chapter of the bank account in KOSTRA books.
+pub(crate) fn is_cash(parameters: &ParameterRecord, owner: EntityKind, account: Account) -> bool {
+    match Chart::of(parameters, owner) {
+        Chart::Kostra(accounts) => account.class == accounts.bank.class && account.code == accounts.bank.code,
+        Chart::Plain(accounts, _) => account == accounts.bank,
+    }
+}
+
+/// The buyer's entry alone, if the buyer keeps books and something is posted.
+pub(crate) fn bought_by(
+    parameters: &ParameterRecord,
+    parties: Parties<'_>,
+    document: &Document,
+) -> Option<Planned> {
+    let bought = bought(Chart::of(parameters, parties.buyer.kind), parties, document);
+    entries(parties, document.date, turned(&document.kind), bought, Vec::new()).pop()
+}
+
+/// The entry that takes another back: every line, the sides turned, on a day of its own.
+pub(crate) fn reversal(planned: Planned, reverses: Option<Voucher>, date: Date) -> Planned {
+    let Planned { entity, mut postings, .. } = planned;
+    for posting in &mut postings {
+        turn(posting);
+    }
+    Planned { entity, date, postings, reverses }
+}
+
+/// What the register of documents keeps of the lines that one entity was booked; zero of none.
+pub(crate) fn digest(entries: &[Planned], entity: OrgNumber) -> Digest {
+    let own = entries.iter().find(|planned| planned.entity == entity);
+    own.map_or_else(Digest::default, |planned| {
+        Digest::of(&[b"hovedbok/v1/booked", &codec::encode(&planned.postings)])
+    })
+}
+
+fn turn(posting: &mut Posting) {
+    posting.amount = Amount(-posting.amount.0);
+    if let Some(vat) = &mut posting.vat {
+        vat.base = Amount(-vat.base.0);
+    }
+}
+
 fn turned(kind: &DocumentKind) -> bool {
     matches!(kind, DocumentKind::CreditNote { .. })
 }
@@ -180,7 +238,7 @@ fn turned(kind: &DocumentKind) -> bool {
 fn entries(
     parties: Parties<'_>,
     date: Date,
-    turn: bool,
+    turn_sides: bool,
     bought: Vec<Posting>,
     sold: Vec<Posting>,
 ) -> Vec<Planned> {
@@ -193,14 +251,11 @@ fn entries(
         }
         for posting in &mut postings {
             posting.counterparty = Some(other.number);
-            if turn {
-                posting.amount = Amount(-posting.amount.0);
-                if let Some(vat) = &mut posting.vat {
-                    vat.base = Amount(-vat.base.0);
-                }
+            if turn_sides {
+                turn(posting);
             }
         }
-        entries.push(Planned { entity: own.number, date, postings });
+        entries.push(Planned { entity: own.number, date, postings, reverses: None });
     }
     entries
 }

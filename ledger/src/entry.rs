@@ -109,6 +109,8 @@ pub struct JournalEntry {
     pub date: Date,
     /// Index of the document in the register of documents, where the entry has one.
     pub document: Option<u64>,
+    /// The voucher that it reverses in full, if it is a reversal (bokføringsloven § 9).
+    pub reverses: Option<Voucher>,
     /// The lines, in the order of the booking rule.
     pub postings: Vec<Posting>,
 }
@@ -164,7 +166,7 @@ impl JournalEntry {
         if debit != credit {
             return Err(EntryError::Unbalanced { entity, debit, credit });
         }
-        Ok(Self { entity, voucher, date, document, postings })
+        Ok(Self { entity, voucher, date, document, reverses: None, postings })
     }
 }
 

@@ -332,6 +332,8 @@ pub enum Status {
     Returned,
     /// Nothing is open, because invoice and credit note were set off against each other in full.
     Credited,
+    /// Taken back on both sides; it may be registered anew.
+    Cancelled,
 }
 
 impl fmt::Display for Status {
@@ -344,6 +346,7 @@ impl fmt::Display for Status {
             Self::Settled => "settled",
             Self::Returned => "returned",
             Self::Credited => "credited",
+            Self::Cancelled => "cancelled",
         })
     }
 }
@@ -382,14 +385,18 @@ pub struct DocumentRecord {
     pub approved_by: Option<u64>,
     /// The key that last ordered its payment.
     pub ordered_by: Option<u64>,
-    /// Voucher of registration in the buyer's books.
+    /// Voucher of registration, or of the last correction, in the buyer's books.
     pub buyer_voucher: Option<Voucher>,
-    /// Voucher of registration in the seller's books.
+    /// Voucher of registration, or of the cancellation, in the seller's books.
     pub seller_voucher: Option<Voucher>,
     /// Voucher of the last settlement or return in the buyer's books.
     pub buyer_payment_voucher: Option<Voucher>,
     /// Voucher of the last settlement or return in the seller's books.
     pub seller_payment_voucher: Option<Voucher>,
+    /// Digest of the lines that stand in the buyer's books; zero where it keeps none.
+    pub buyer_booked: Digest,
+    /// Digest of the lines that stand in the seller's books; zero where it keeps none.
+    pub seller_booked: Digest,
     /// What the bank last said.
     pub bank: Option<BankReference>,
     /// Why the bank last refused or returned a payment.
@@ -420,8 +427,21 @@ pub struct BankEntryRecord {
     pub entity: OrgNumber,
     /// SHA-256 of the bank's own reference of the entry.
     pub entry: Digest,
-    /// Index in the register of documents of the document it was about.
-    pub document: u64,
+    /// Index in the register of documents of the document it was about, if it was about one.
+    pub document: Option<u64>,
+}
+
+/// An entry made by hand, so that it can be reversed once.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EntryRecord {
+    /// Whose books.
+    pub entity: OrgNumber,
+    /// Its number in them.
+    pub voucher: Voucher,
+    /// Digest of the entry as submitted.
+    pub digest: Digest,
+    /// The voucher that reversed it.
+    pub reversed: Option<Voucher>,
 }
 
 /// Ties a record to its register's name and its key.
@@ -452,6 +472,7 @@ kept_in! {
     EpochRecord: "epochs" by Epoch = |this| this.epoch;
     SeatRecord: "seats" by (Epoch, u16) = |this| (this.epoch, this.index);
     RootRecord: "roots" by u32 = |this| this.slot;
+    EntryRecord: "entries" by (OrgNumber, Voucher) = |this| (this.entity, this.voucher);
     OffenceRecord: "offences" by (Epoch, u16, View, OffenceKind) =
         |this| (this.epoch, this.signer, this.view, this.kind);
 }

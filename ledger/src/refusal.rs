@@ -21,8 +21,10 @@ use crate::time::{Date, Period};
 use crate::transaction::{DocumentId, LINES_MAX, MANDATES_MAX, PaymentId, Role, TransactionId};
 
 mod governance;
+mod hand;
 
 pub use governance::GovernanceRefusal;
+pub use hand::HandRefusal;
 
 /// Largest amount of a line or a total, in øre: with it, every sum over a document fits an
 /// [`Amount`]. It is 10 000 billion NOK, more than the country's yearly product.
@@ -595,6 +597,9 @@ pub enum Refusal {
     /// Rules L22 to L29: about the validators themselves.
     #[error(transparent)]
     Governance(#[from] GovernanceRefusal),
+    /// About entries made by hand and corrections.
+    #[error(transparent)]
+    Hand(#[from] HandRefusal),
 }
 
 impl Refusal {
@@ -659,6 +664,7 @@ impl Refusal {
                 "L21"
             }
             Self::Governance(refusal) => refusal.rule(),
+            Self::Hand(refusal) => refusal.rule(),
         }
     }
 }

@@ -18,8 +18,9 @@ use crate::books::Change;
 use crate::codec::{self, Decode, Encode};
 use crate::digest::Digest;
 use crate::records::{
-    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord,
-    OffenceRecord, ParameterRecord, PaymentRecord, PeriodRecord, RootRecord, SeatRecord, SeriesRecord,
+    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, EntryRecord, EpochRecord,
+    KeyRecord, OffenceRecord, ParameterRecord, PaymentRecord, PeriodRecord, RootRecord, SeatRecord,
+    SeriesRecord,
 };
 use crate::state_proof::RegisterRoot;
 use crate::time::Timestamp;
@@ -197,6 +198,8 @@ registers! {
     roots: RootRecord,
     /// Offences that were proven.
     offences: OffenceRecord,
+    /// Entries made by hand, and whether they were reversed.
+    entries: EntryRecord,
 }
 
 /// The registers as one block sees them while it is executed: reads go through the staged parents

@@ -20,8 +20,8 @@ use crate::entity::OrgNumber;
 use crate::entry::{EntryError, JournalEntry};
 use crate::governance::Recovery;
 use crate::records::{
-    BankEntryRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord, OffenceRecord, ParameterRecord,
-    PaymentRecord, PeriodRecord,
+    BankEntryRecord, DocumentRecord, EntityRecord, EntryRecord, EpochRecord, KeyRecord, OffenceRecord,
+    ParameterRecord, PaymentRecord, PeriodRecord,
 };
 use crate::refusal::{GovernanceRefusal, Refusal};
 use crate::registers::Draft;
@@ -32,6 +32,7 @@ use crate::transaction::{
 
 mod document;
 mod governance;
+mod hand;
 mod parties;
 mod payment;
 mod period;
@@ -73,6 +74,17 @@ enum Effect {
         /// The bank entry that the step uses.
         bank: Option<Digest>,
     },
+    /// What a document booked is reversed, and may be booked anew.
+    Correction { document: Box<DocumentRecord> },
+    /// An entry is made by hand.
+    Entry {
+        entity: OrgNumber,
+        digest: Digest,
+        /// The bank entry that it uses.
+        bank: Option<Digest>,
+    },
+    /// An entry made by hand is reversed.
+    EntryReversal(EntryRecord),
     /// The epoch ends.
     Epoch {
         /// Who validates next.
@@ -120,6 +132,12 @@ pub fn check(draft: &Draft<'_>, transaction: &VerifiedTransaction) -> Result<Pla
             payment::give_back(&case()?, document, *amount, *date, *reason, bank)?
         }
         Operation::ClosePeriod { entity, period } => period::close(&case()?, *entity, *period)?,
+        Operation::Enter(entry) => hand::enter(&case()?, entry)?,
+        Operation::ReverseEntry { voucher, entry, correction } => {
+            hand::reverse(&case()?, *voucher, entry, correction)?
+        }
+        Operation::Recode { coded, lines, correction } => hand::recode(&case()?, coded, lines, correction)?,
+        Operation::Cancel { coded, correction } => hand::cancel(&case()?, coded, correction)?,
         // The signers of these are validators, who need no mandate.
         Operation::ChangeValidators(change) => governance::change(draft, transaction, change)?,
         Operation::ReportOffence(offence) => governance::report(draft, transaction, offence)?,
@@ -154,7 +172,9 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
     let leaf = draft.leaf();
     draft.put(PaymentRecord { id, transaction, leaf });
     let document = match &effect {
-        Effect::Registration { document, .. } | Effect::Step { document, .. } => {
+        Effect::Registration { document, .. }
+        | Effect::Step { document, .. }
+        | Effect::Correction { document } => {
             let known = draft.index_of::<DocumentRecord>(&document.id);
             Some(known.unwrap_or_else(|| draft.len::<DocumentRecord>()))
         }
@@ -197,8 +217,26 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
             let entity = document.buyer;
             let document = draft.put(*document);
             if let Some(entry) = bank {
-                draft.put(BankEntryRecord { entity, entry, document });
+                draft.put(BankEntryRecord { entity, entry, document: Some(document) });
             }
+        }
+        Effect::Correction { mut document } => {
+            let last = |of: OrgNumber| entries.iter().rev().find(|e| e.entity == of).map(|e| e.voucher);
+            document.buyer_voucher = last(document.buyer).or(document.buyer_voucher);
+            document.seller_voucher = last(document.id.seller).or(document.seller_voucher);
+            draft.put(*document);
+        }
+        Effect::Entry { entity, digest, bank } => {
+            for JournalEntry { voucher, .. } in &entries {
+                draft.put(EntryRecord { entity, voucher: *voucher, digest, reversed: None });
+            }
+            if let Some(entry) = bank {
+                draft.put(BankEntryRecord { entity, entry, document: None });
+            }
+        }
+        Effect::EntryReversal(record) => {
+            let reversed = voucher(record.entity);
+            draft.put(EntryRecord { reversed, ..record });
         }
     }
     entries
@@ -334,7 +372,7 @@ impl<'d> Case<'d> {
         seen: &[(OrgNumber, Account)],
     ) -> Result<(), Refusal> {
         let mut seen = seen.to_vec();
-        for Planned { entity, date, postings } in entries {
+        for Planned { entity, date, postings, .. } in entries {
             let own = if *entity == parties.buyer.number { parties.buyer } else { parties.seller };
             for posting in postings {
                 if !seen.contains(&(*entity, posting.account)) {

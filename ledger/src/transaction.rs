@@ -19,11 +19,15 @@ use crate::certificate::VALIDATORS_MAX;
 use crate::codec::{self, CodecError, checked};
 use crate::digest::Digest;
 use crate::entity::{EntityKind, Name, OrgNumber, has_eleven_digits};
-use crate::entry::{Rate, Regime};
+use crate::entry::{Rate, Regime, Voucher};
 use crate::governance::{Change, Recovery};
 use crate::offence::Offence;
 use crate::signature::{Claim, PublicKey, Purpose, Signature, signed_bytes, verify_batch};
 use crate::time::{Date, Period};
+
+mod hand;
+
+pub use hand::{Coded, Correction, EntryKind, EntryLine, ManualEntry, Reason};
 
 /// A signed transaction is at most this long: a C2SP log leaf of 65,535 bytes must hold it together
 /// with what it books.
@@ -423,6 +427,33 @@ pub enum Operation {
     Recover(Recovery),
     /// Records that a validator signed two votes that exclude each other.
     ReportOffence(Offence),
+    /// Books an entry that no document makes.
+    Enter(ManualEntry),
+    /// Reverses an entry made by hand, in full.
+    ReverseEntry {
+        /// Its voucher.
+        voucher: Voucher,
+        /// The entry as submitted.
+        entry: ManualEntry,
+        /// When and why.
+        correction: Correction,
+    },
+    /// Books the buyer's side of a document on other accounts, after reversing it in full.
+    Recode {
+        /// The document as it stands.
+        coded: Coded,
+        /// Its lines from now on; same net amount per VAT code.
+        lines: Vec<Line>,
+        /// When and why.
+        correction: Correction,
+    },
+    /// Takes a document back on both sides.
+    Cancel {
+        /// The document as it stands.
+        coded: Coded,
+        /// When and why.
+        correction: Correction,
+    },
 }
 
 impl Operation {

@@ -9,7 +9,7 @@ use formats::pain001;
 use ledger::account::Account;
 use ledger::digest::Digest;
 use ledger::entity::{EntityKind, Name, OrgNumber};
-use ledger::entry::Regime;
+use ledger::entry::{Regime, Voucher};
 use ledger::signature::PublicKey;
 use ledger::time::{Date, Period};
 use ledger::transaction::{KidRule, Role};
@@ -36,6 +36,21 @@ pub(crate) fn account(text: &str) -> Result<Account, String> {
 
 pub(crate) fn coding(text: &str) -> Result<Coding, String> {
     Coding::parse(text).map_err(|error| error.to_string())
+}
+
+/// `2=1.221.260`: a line's number and where it goes.
+pub(crate) fn numbered_coding(text: &str) -> Result<(usize, Coding), String> {
+    let (number, posting) = text.split_once('=').ok_or("write it as 2=1.221.260")?;
+    let number = number.trim().parse().map_err(|_| "the line's number stands before the first =")?;
+    Ok((number, coding(posting)?))
+}
+
+/// `2026/412`.
+pub(crate) fn voucher(text: &str) -> Result<Voucher, String> {
+    let parts =
+        text.split_once('/').and_then(|(year, number)| Some((year.parse().ok()?, number.parse().ok()?)));
+    let (year, number) = parts.ok_or("not a voucher; write it as year/number, such as 2026/412")?;
+    Ok(Voucher { year, number })
 }
 
 /// 64 hex digits, or the public half in a key file.

@@ -3,24 +3,21 @@
 use std::path::Path;
 
 use client::archive::Archive;
-use client::client::now;
+use client::client::{Meaning, now};
 use client::invoice::{Terms, prepare, today};
+use client::name;
 use formats::coding::Coding;
 use formats::ehf::{self, Options};
-use ledger::account::Account;
-use ledger::amount::Amount;
 use ledger::entity::OrgNumber;
 use ledger::entry::Regime;
+use ledger::records::Status;
 use ledger::signature::PublicKey;
 use ledger::time::{Date, Period};
-use ledger::transaction::{Books, DocumentId, LINES_MAX, Mandate, NewEntity, NewKey, OpeningLine, Operation};
+use ledger::transaction::{Books, DocumentId, EntryLine, Mandate, NewEntity, NewKey, OpeningLine, Operation};
 
 use super::session::{FILE_BYTES_MAX, Session, read_file};
 use super::values::RegimeArg;
-use super::{Failure, Output, Register, Signing};
-
-/// An opening balance is some kilobytes.
-const OPENING_BYTES_MAX: usize = 1 << 20;
+use super::{Failure, Output, Register, Signing, sheet};
 
 pub(crate) fn register(session: &mut Session<'_>, register: &Register) -> Result<Output, Failure> {
     let (signing, concerned, operation) = match register {
@@ -73,7 +70,7 @@ pub(crate) fn open_books(
     date: Option<Date>,
     signing: &Signing,
 ) -> Result<Output, Failure> {
-    let bytes = read_file(file, OPENING_BYTES_MAX)?;
+    let bytes = read_file(file, sheet::BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| Failure::file(file, "not UTF-8; save it as such"))?;
     let lines = opening(&text).map_err(|error| Failure::file(file, error))?;
     let from = session.entity(entity)?.record().books_from();
@@ -92,37 +89,18 @@ fn first_day(period: Period) -> Result<Date, Failure> {
     Date::new(period.number() * 100 + 1).map_err(Failure::usage)
 }
 
-/// Lines of `account;amount`: empty lines, those that begin with `#` and a first line of words are
-/// left out.
+/// An opening balance has no cost centres and projects.
 fn opening(text: &str) -> Result<Vec<OpeningLine>, String> {
-    let mut lines = Vec::new();
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let refuse = |what: &str| {
-            format!("line {}: {what}; write account;amount, such as 2.10.320;50000000.00", number + 1)
-        };
-        let (account, amount) = line.split_once(';').ok_or_else(|| refuse("no semicolon"))?;
-        if lines.is_empty() && amount.chars().any(char::is_alphabetic) {
-            continue;
-        }
-        let account = Account::parse(account.trim()).ok_or_else(|| refuse("no account"))?;
-        let amount = amount_of(amount).ok_or_else(|| refuse("no amount with at most two decimals"))?;
-        lines.push(OpeningLine { account, amount });
-    }
-    if lines.is_empty() || lines.len() > LINES_MAX {
-        return Err(format!("{} lines; an opening balance has 1 to {LINES_MAX}", lines.len()));
-    }
-    Ok(lines)
-}
-
-/// `-12500.50`, and as it stands in Norwegian sheets: `-12 500,50`.
-fn amount_of(text: &str) -> Option<Amount> {
-    let plain: String =
-        text.chars().filter(|c| !c.is_whitespace()).map(|c| if c == ',' { '.' } else { c }).collect();
-    Amount::from_decimal(&plain.replace('\u{2212}', "-"))
+    let opened =
+        sheet::lines(text)?.into_iter().map(|EntryLine { account, amount, cost_centre, project }| {
+            if cost_centre.is_some() || project.is_some() {
+                return Err(format!(
+                    "{account}: an opening balance has no cost centre or project; leave them out"
+                ));
+            }
+            Ok(OpeningLine { account, amount })
+        });
+    opened.collect()
 }
 
 pub(crate) fn close_period(
@@ -162,6 +140,7 @@ pub(crate) fn submit(
         coding: terms.coding,
         regime: terms.regime.map(Regime::from),
     };
+    cancelled(session, &accepted.invoice.id(), signing).map_err(about)?;
     let archive = Archive::new(archive);
     let operation = prepare(&accepted, &bytes, kind, &terms, session.client().genesis(), &archive)
         .map_err(|error| about(error.into()))?;
@@ -175,6 +154,23 @@ pub(crate) fn submit(
         }
     }
     Ok(output)
+}
+
+/// The same invoice after its cancellation has the payment id that it had before, and would be answered
+/// with the receipt of that time.
+fn cancelled(session: &Session<'_>, id: &DocumentId, signing: &Signing) -> Result<(), Failure> {
+    match session.client().document(id) {
+        Ok(proven) if proven.record().status == Status::Cancelled && signing.id.is_empty() => {
+            let named = name::of_document(id);
+            Err(Failure::refused(
+                "L6",
+                format!("{named} was cancelled; to register it anew, add --id with a text of your own"),
+            ))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.meaning() == Meaning::Refused => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(crate) fn attest(
@@ -202,28 +198,4 @@ fn step(
     let buyer = session.document(id)?.record().buyer;
     let done = session.act(signing, buyer, operation(id.clone()), 0)?;
     Ok(session.done(&done))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn l20_an_opening_balance_reads_as_sheets_write_it() {
-        let text = "\u{feff}konto;beløp\n# eiendeler\n2.10.320;50 000 000,00\n\n2.35.200; -9000000.50\r\n2.5990.000;\u{2212}40999999,5\n";
-        let lines = opening(text).unwrap();
-        let shown: Vec<String> =
-            lines.iter().map(|line| format!("{} {}", line.account, line.amount)).collect();
-        assert_eq!(shown, ["2.10.320 50 000 000,00", "2.35.200 -9 000 000,50", "2.5990.000 -40 999 999,50"]);
-        for (wrong, says) in [
-            ("", "0 lines"),
-            ("2.10.320", "line 1: no semicolon"),
-            ("2.10.320;1\nbank;2", "line 2: no account"),
-            ("2.10.320;1\n2.10.320;x", "line 2: no amount"),
-            ("2.10.320;1.005", "line 1: no amount"),
-        ] {
-            let error = opening(wrong).unwrap_err();
-            assert!(error.starts_with(says), "{error}");
-        }
-    }
 }

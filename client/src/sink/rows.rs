@@ -11,7 +11,7 @@ use std::io::Write as _;
 use ledger::account::{Account, Class};
 use ledger::block::{Booked, Leaf, Seal};
 use ledger::digest::Digest;
-use ledger::entry::{JournalEntry, Posting};
+use ledger::entry::{JournalEntry, Posting, Voucher};
 use ledger::transaction::{
     Document, DocumentId, DocumentKind, NewEntity, Operation, ReasonCode, TransactionId,
 };
@@ -113,6 +113,10 @@ fn name(operation: &Operation) -> &'static str {
         Operation::ChangeValidators(_) => "change_validators",
         Operation::Recover(_) => "recover",
         Operation::ReportOffence(_) => "report_offence",
+        Operation::Enter(_) => "enter",
+        Operation::ReverseEntry { .. } => "reverse_entry",
+        Operation::Recode { .. } => "recode",
+        Operation::Cancel { .. } => "cancel",
     }
 }
 
@@ -206,9 +210,17 @@ impl Steps<'_, '_> {
                 reason,
                 update!("status = 'returned', reason = $5, open_ore = settled_ore, settled_ore = 0"),
             )?,
+            Operation::Recode { coded, .. } => {
+                self.moved(leaf, &coded.document.id, update!("status = status"))?
+            }
+            Operation::Cancel { coded, .. } => {
+                self.moved(leaf, &coded.document.id, update!("status = 'cancelled', open_ore = 0"))?
+            }
             Operation::GrantKey(_)
             | Operation::RevokeKey { .. }
             | Operation::OpenBooks { .. }
+            | Operation::Enter(_)
+            | Operation::ReverseEntry { .. }
             | Operation::ChangeValidators(_)
             | Operation::Recover(_)
             | Operation::ReportOffence(_) => return Ok(None),
@@ -238,6 +250,8 @@ impl Steps<'_, '_> {
         found.ok_or_else(|| SinkError::Unknown { leaf, what: format!("document {id}") })
     }
 
+    /// What was cancelled is registered anew in its own row.
+    ///
     /// A credit note lowers the invoice that it names, unless the bank has, or had, that in hand
     /// (rule L18); then it stands alone.
     fn registered(&mut self, leaf: u64, document: &Document) -> Result<i64, SinkError> {
@@ -265,6 +279,11 @@ impl Steps<'_, '_> {
             "INSERT INTO hovedbok.documents (seller, number, issued, buyer, kind, corrects, status, posting_date,
                due, payable_ore, open_ore, settled_ore, leaf, last_leaf)
              VALUES ($1, $2, $3::text::date, $4, $5, $6, $7, $8::text::date, $9::text::date, $10, $11, 0, $12, $12)
+             ON CONFLICT (seller, number, issued) DO UPDATE SET (buyer, kind, corrects, status, posting_date, due,
+               payable_ore, open_ore, reason, leaf, last_leaf) = (excluded.buyer, excluded.kind, excluded.corrects,
+               excluded.status, excluded.posting_date, excluded.due, excluded.payable_ore, excluded.open_ore, NULL,
+               excluded.leaf, excluded.last_leaf)
+             WHERE documents.status = 'cancelled'
              RETURNING document",
             &[
                 &number(id.seller.number()),
@@ -295,11 +314,15 @@ struct Journal {
 
 impl Journal {
     fn add(&mut self, entry: &JournalEntry, document: Option<i64>, leaf: u64) {
-        let JournalEntry { entity, voucher, date, postings, .. } = entry;
+        let JournalEntry { entity, voucher, date, postings, reverses, .. } = entry;
         let key = format!("{entity}\t{}\t{}", voucher.year, voucher.number);
         let period = date.period().number();
         let document = or_null(document);
-        self.entries += &format!("{key}\t{date}\t{period}\t{document}\t{leaf}\n");
+        let reverses = match reverses {
+            Some(Voucher { year, number }) => format!("{year}\t{number}"),
+            None => "\\N\t\\N".to_string(),
+        };
+        self.entries += &format!("{key}\t{date}\t{period}\t{document}\t{reverses}\t{leaf}\n");
         for (line, posting) in (1..).zip(postings) {
             let Posting { account, amount, cost_centre, project, vat, counterparty, .. } = posting;
             self.accounts.insert(*account);

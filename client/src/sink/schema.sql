@@ -1,4 +1,4 @@
--- Hovedbok's books for reporting tools: schema version 1. specs/sink.md explains every table and view.
+-- Hovedbok's books for reporting tools: schema version 2. specs/sink.md explains every table and view.
 -- Amounts named *_ore are whole øre, debit positive; views give kroner beside them.
 
 CREATE SCHEMA hovedbok;
@@ -97,9 +97,13 @@ CREATE TABLE entries (
   posting_date date NOT NULL,
   period integer NOT NULL,
   document bigint REFERENCES documents,
+  reverses_year integer,
+  reverses_voucher bigint,
   leaf bigint NOT NULL REFERENCES transactions,
-  PRIMARY KEY (entity, year, voucher)
+  PRIMARY KEY (entity, year, voucher),
+  FOREIGN KEY (entity, reverses_year, reverses_voucher) REFERENCES entries
 );
+COMMENT ON COLUMN entries.reverses_voucher IS 'The voucher that this one takes back in full.';
 CREATE INDEX ON entries (leaf);
 
 CREATE TABLE postings (

@@ -15,9 +15,9 @@ use crate::time::{Date, Period};
 
 /// Posts one entry of the transaction being executed.
 pub(crate) fn post(draft: &mut Draft<'_>, planned: Planned, document: Option<u64>) -> JournalEntry {
-    let Planned { entity, date, postings } = planned;
+    let Planned { entity, date, postings, reverses } = planned;
     let voucher = next_voucher(draft, entity, date.year());
-    let entry = JournalEntry { entity, voucher, date, document, postings };
+    let entry = JournalEntry { entity, voucher, date, document, reverses, postings };
     let period = date.period();
     let mut sums = draft.find::<PeriodRecord>(&(entity, period)).cloned().unwrap_or(PeriodRecord {
         entity,

@@ -350,7 +350,7 @@ fn a_header_that_says_anything_else_is_refused_for_just_that() {
     let staged = build(&ledger, &Parent::Finalized, 2, vec![second]);
     type Plant = fn(&mut Header);
     let planted: [(Plant, &str); 12] = [
-        (|h| h.version = 2, "version 2, expected 1"),
+        (|h| h.version = 1, "version 1, expected 2"),
         (|h| h.chain.0[0] ^= 1, "chain "),
         (|h| h.epoch = Epoch(1), "epoch 1, expected 0"),
         (|h| h.height = Height(3), "height 3, expected 2"),

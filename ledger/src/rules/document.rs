@@ -7,6 +7,7 @@ use super::{Case, Decided, Effect, payment, period, vat};
 use crate::account::{Account, Class};
 use crate::booking::{self, Parties};
 use crate::codes;
+use crate::digest::Digest;
 use crate::entity::{EntityKind, OrgNumber};
 use crate::entry::EntryError;
 use crate::records::{DocumentRecord, Status};
@@ -26,7 +27,8 @@ pub(super) fn register(case: &Case<'_>, document: &Document) -> Decided {
         return Err(Refusal::NobodysBooks { buyer: buyer.number, seller: seller.number });
     }
     let signer = case.need_apart(id, buyer.number, Role::Submit, &[])?;
-    if let Some(found) = case.draft.find::<DocumentRecord>(id) {
+    let before = case.draft.find::<DocumentRecord>(id);
+    if let Some(found) = before.filter(|found| found.status != Status::Cancelled) {
         return Err(Refusal::DocumentExists { document: id.clone(), leaf: found.leaf });
     }
     let invoice = corrected(case, document)?;
@@ -49,13 +51,17 @@ pub(super) fn register(case: &Case<'_>, document: &Document) -> Decided {
     let lines: Vec<(OrgNumber, Account)> =
         document.lines.iter().map(|line| (document.buyer, line.account)).collect();
     case.check_accounts(parties, &entries, &lines)?;
-    let registered = Box::new(record(case, document, signer.index, set_off));
+    let mut registered = Box::new(record(case, document, signer.index, set_off));
+    registered.buyer_booked = booking::digest(&entries, document.buyer);
+    registered.seller_booked = booking::digest(&entries, id.seller);
+    // No reference at the bank is given out twice.
+    registered.attempt = before.map_or(0, |cancelled| cancelled.attempt);
     let invoice = set_off.map(|invoice| Box::new(credited(invoice, document)));
     Ok((Effect::Registration { document: registered, invoice }, entries))
 }
 
 /// Rule L21.
-fn check_form(document: &Document) -> Result<(), Refusal> {
+pub(super) fn check_form(document: &Document) -> Result<(), Refusal> {
     period::check_count(document.lines.len())?;
     document.lines.iter().try_for_each(|line| period::check_amount(line.net))?;
     for total in &document.vat_totals {
@@ -66,7 +72,7 @@ fn check_form(document: &Document) -> Result<(), Refusal> {
 }
 
 /// Rule L3 for one line, also where the buyer keeps its books elsewhere.
-fn check_line(
+pub(super) fn check_line(
     case: &Case<'_>,
     buyer: &NewEntity,
     account: Account,
@@ -88,7 +94,10 @@ fn check_line(
 fn corrected<'d>(case: &Case<'d>, document: &Document) -> Result<Option<&'d DocumentRecord>, Refusal> {
     let DocumentKind::CreditNote { corrects: Some(named) } = &document.kind else { return Ok(None) };
     let found = case.draft.find::<DocumentRecord>(named).filter(|found| {
-        !found.credit_note && found.buyer == document.buyer && found.id.seller == document.id.seller
+        !found.credit_note
+            && found.status != Status::Cancelled
+            && found.buyer == document.buyer
+            && found.id.seller == document.id.seller
     });
     let unknown = || Refusal::UnknownInvoice { document: document.id.clone(), invoice: named.clone() };
     found.map(Some).ok_or_else(unknown)
@@ -101,7 +110,7 @@ fn may_set_off(invoice: &DocumentRecord) -> bool {
         Status::Registered | Status::Attested | Status::Approved | Status::Returned | Status::Credited => {
             true
         }
-        Status::Ordered | Status::Settled => false,
+        Status::Ordered | Status::Settled | Status::Cancelled => false,
     }
 }
 
@@ -137,6 +146,8 @@ fn record(
         seller_payment_voucher: None,
         bank: None,
         reason: None,
+        buyer_booked: Digest::default(),
+        seller_booked: Digest::default(),
         content: document.content,
         payee: document.payee,
         leaf: case.draft.leaf(),

@@ -9,7 +9,7 @@ use crate::booking::{self, Planned};
 use crate::codec;
 use crate::digest::Digest;
 use crate::records::{BankEntryRecord, DocumentRecord, Status};
-use crate::refusal::{ATTEMPTS_MAX, Refusal};
+use crate::refusal::{ATTEMPTS_MAX, HandRefusal, Refusal};
 use crate::time::Date;
 use crate::transaction::{BankReference, DocumentId, ReasonCode, Role};
 
@@ -150,8 +150,11 @@ fn unused(case: &Case<'_>, document: &DocumentRecord, bank: &BankReference) -> R
     }
     let (entity, entry) = (document.buyer, bank.entry);
     let Some(used) = case.draft.find::<BankEntryRecord>(&(entity, entry)) else { return Ok(()) };
-    let other = case.draft.get::<DocumentRecord>(used.document).map_or(&document.id, |other| &other.id);
-    Err(Refusal::BankEntryUsed { entity, entry, document: other.clone() })
+    let other = used.document.and_then(|index| case.draft.get::<DocumentRecord>(index));
+    Err(match other {
+        Some(other) => Refusal::BankEntryUsed { entity, entry, document: other.id.clone() },
+        None => HandRefusal::EntryUsed { entity, entry }.into(),
+    })
 }
 
 /// Rule L14: a reason is a code, never text.

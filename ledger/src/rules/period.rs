@@ -87,7 +87,7 @@ pub(super) fn open(case: &Case<'_>, entity: OrgNumber, date: Date, lines: &[Open
         return Err(EntryError::Empty { entity, postings: 0 }.into());
     }
     let opened = EntityRecord { opened: true, ..record.clone() };
-    Ok((Effect::Entity(opened), alloc::vec![Planned { entity, date, postings }]))
+    Ok((Effect::Entity(opened), alloc::vec![Planned { entity, date, postings, reverses: None }]))
 }
 
 /// Closes a period to postings, in order of time, once it is over.

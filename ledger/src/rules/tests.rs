@@ -24,6 +24,7 @@ use crate::transaction::{
 
 mod books;
 mod documents;
+mod hand;
 mod parties;
 mod payments;
 mod properties;

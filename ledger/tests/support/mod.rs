@@ -22,17 +22,17 @@ use ledger::offence::OffenceKind;
 use ledger::postings::{CHAIN_START, ChainedPosting, chained};
 use ledger::receipt::{Evidence, Receipt};
 use ledger::records::{
-    AccountRecord, ChartAccounts, CodeList, CodeRecord, DocumentRecord, EntityRecord, EpochRecord, KeyRecord,
-    KostraAccounts, MirrorArt, OffenceRecord, OutputCode, ParameterRecord, PaymentRecord, PeriodRecord,
-    RootRecord, SalesAccount, SeatRecord, SeriesRecord, Status,
+    AccountRecord, ChartAccounts, CodeList, CodeRecord, DocumentRecord, EntityRecord, EntryRecord,
+    EpochRecord, KeyRecord, KostraAccounts, MirrorArt, OffenceRecord, OutputCode, ParameterRecord,
+    PaymentRecord, PeriodRecord, RootRecord, SalesAccount, SeatRecord, SeriesRecord, Status,
 };
 use ledger::signature::{PublicKey, Signature};
 use ledger::state_proof::{RecordPath, RegisterRoot, SealProof, StateProofs, state_root};
 use ledger::time::{Date, Period, Timestamp};
 use ledger::transaction::{
-    BankReference, Books, Document, DocumentId, DocumentKind, InvoiceNumber, KeySignature, KidRule, Line,
-    Mandate, NewEntity, NewKey, OpeningLine, Operation, PaymentId, ReasonCode, Role, SignedTransaction,
-    Transaction, TransactionId, VatTotal,
+    BankReference, Books, Coded, Correction, Document, DocumentId, DocumentKind, EntryKind, EntryLine,
+    InvoiceNumber, KeySignature, KidRule, Line, Mandate, ManualEntry, NewEntity, NewKey, OpeningLine,
+    Operation, PaymentId, Reason, ReasonCode, Role, SignedTransaction, Transaction, TransactionId, VatTotal,
 };
 use ledger::tree::{self, Frontier, leaf_hash};
 
@@ -323,10 +323,75 @@ fn governance_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
     ]
 }
 
+fn memorial() -> ManualEntry {
+    let line = |account, amount| EntryLine {
+        account,
+        amount: Amount(amount),
+        cost_centre: Some(3100),
+        project: None,
+    };
+    ManualEntry {
+        entity: buyer(),
+        date: date(20_260_331),
+        kind: EntryKind::Memorial,
+        lines: vec![
+            line(Account::kostra(Class::Operating, 222, 590), 4_000_000),
+            line(Account::balance(27, 0), -4_000_000),
+        ],
+        content: Digest([0xc2; 32]),
+    }
+}
+
+/// Those by hand, and corrections, which do not stand in the small log.
+fn hand_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
+    let correction = |reason| Correction { date: date(20_260_402), reason, content: Digest([0xc3; 32]) };
+    let elsewhere = |function| {
+        let account = Account::kostra(Class::Operating, function, 260);
+        vec![Line { account, ..invoice().lines[0].clone() }]
+    };
+    let received = ManualEntry {
+        kind: EntryKind::Bank(bank()),
+        lines: vec![
+            EntryLine { account: Account::balance(10, 320), ..memorial().lines[0] },
+            EntryLine { account: Account::kostra(Class::Operating, 800, 870), ..memorial().lines[1] },
+        ],
+        ..memorial()
+    };
+    let coded = |recoded| Coded { document: invoice(), recoded };
+    vec![
+        ("enter-memorial", Operation::Enter(memorial()), vec![SUBMIT, APPROVE]),
+        ("enter-bank", Operation::Enter(received), vec![SUBMIT]),
+        (
+            "reverse-entry",
+            Operation::ReverseEntry {
+                voucher: Voucher { year: 2026, number: 411 },
+                entry: memorial(),
+                correction: correction(Reason::Amount),
+            },
+            vec![SUBMIT, APPROVE],
+        ),
+        (
+            "recode",
+            Operation::Recode {
+                coded: coded(None),
+                lines: elsewhere(221),
+                correction: correction(Reason::Account),
+            },
+            vec![SUBMIT, APPROVE],
+        ),
+        (
+            "cancel",
+            Operation::Cancel { coded: coded(Some(elsewhere(221))), correction: correction(Reason::Party) },
+            vec![SUBMIT, APPROVE],
+        ),
+    ]
+}
+
 /// All of them.
 pub(crate) fn operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
     let mut operations = small_operations();
     operations.extend(governance_operations());
+    operations.extend(hand_operations());
     operations
 }
 
@@ -452,6 +517,8 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         seller_voucher: None,
         buyer_payment_voucher: None,
         seller_payment_voucher: None,
+        buyer_booked: Digest([0xbb; 32]),
+        seller_booked: Digest::default(),
         bank: Some(bank()),
         reason: Some(ReasonCode(*b"AC04")),
         content: invoice().content,
@@ -480,6 +547,8 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let root = RootRecord { slot: 0, height: Height(0), size: 2, root: Digest([0xd0; 32]) };
     let (signer, view, kind) = (3, View(258), OffenceKind::NotarizeAndFinalize);
     let offence = OffenceRecord { epoch: Epoch(0), signer, view, kind, leaf: LeafIndex(6) };
+    let voucher = Voucher { year: 2026, number: 411 };
+    let by_hand = EntryRecord { entity: buyer(), voucher, digest: memorial().digest(), reversed: None };
     let one = |record: Vec<u8>| vec![record];
     vec![
         ("parameters", one(codec::encode(&genesis().parameters))),
@@ -496,6 +565,7 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("seats", seats.collect()),
         ("roots", one(codec::encode(&root))),
         ("offences", one(codec::encode(&offence))),
+        ("entries", one(codec::encode(&by_hand))),
     ]
 }
 

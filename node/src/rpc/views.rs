@@ -211,6 +211,8 @@ pub(super) enum DocumentStatus {
     Returned,
     /// Set off against a credit note or an invoice in full.
     Credited,
+    /// Taken back on both sides; it may be registered anew.
+    Cancelled,
 }
 
 impl From<Status> for DocumentStatus {
@@ -223,6 +225,7 @@ impl From<Status> for DocumentStatus {
             Status::Settled => Self::Settled,
             Status::Returned => Self::Returned,
             Status::Credited => Self::Credited,
+            Status::Cancelled => Self::Cancelled,
         }
     }
 }
@@ -412,6 +415,9 @@ pub(super) struct EntryView {
     pub(super) leaf: u64,
     /// Its number among the entries of that leaf, from 0.
     pub(super) entry: u16,
+    /// The voucher that it reverses in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reverses: Option<VoucherView>,
     /// The lines.
     pub(super) postings: Vec<PostingView>,
 }
@@ -424,6 +430,7 @@ impl EntryView {
             date: entry.date.into(),
             leaf: leaf.0,
             entry: number,
+            reverses: entry.reverses.map(VoucherView::from),
             postings: entry.postings.iter().map(PostingView::from).collect(),
         }
     }

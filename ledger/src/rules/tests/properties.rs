@@ -5,7 +5,11 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::account::Class;
+use alloc::collections::BTreeMap;
+
 use crate::codec;
+use crate::rules::tests::hand::correction;
+use crate::transaction::{Coded, Reason};
 
 const BUYERS: [u32; 5] = [S, N, U, C, P];
 const SELLERS: [u32; 5] = [L, N, U, C, S];
@@ -161,11 +165,12 @@ proptest! {
     #[test]
     fn l16_l2_any_documents_and_steps_leave_the_books_at_zero_and_both_sides_alike(
         drawn in prop::collection::vec(drawn(), 1..6),
-        steps in prop::collection::vec((any::<Index>(), 0u8..8, any::<u8>()), 0..40),
+        steps in prop::collection::vec((any::<Index>(), 0u8..10, any::<u8>()), 0..40),
     ) {
         let mut world = World::new();
         let mut entries = Vec::new();
         let mut documents = Vec::new();
+        let mut recoded: BTreeMap<DocumentId, Vec<Line>> = BTreeMap::new();
         for (number, drawn) in drawn.iter().enumerate() {
             let document = document(drawn, number);
             match world.register(&document) {
@@ -190,26 +195,52 @@ proptest! {
             let record = world.document(&document);
             let (id, day) = (document.id.clone(), "2026-06-30");
             used += 1;
-            let (operation, role) = match step {
-                0 | 1 => (Operation::Attest { document: id }, 1),
-                2 | 3 => (Operation::Approve { document: id }, 2),
-                4 => (Operation::OrderPayment { document: id, amount: record.open }, 3),
-                5 => (settle(&document, record.open, day, used), 4),
-                6 if kind % 2 == 0 => (reject(&document, used), 4),
-                6 => (give_back(&document, record.settled, day, used), 4),
+            let seeds = |role: usize| vec![seed(document.buyer, role)];
+            let coded = Coded { document: document.clone(), recoded: recoded.get(&id).cloned() };
+            let coded_lines = coded.recoded.clone();
+            let correction = correction("2026-06-30", Reason::Account);
+            let buyers = || vec![seed(document.buyer, 0), seed(document.buyer, 2)];
+            let (operation, signers) = match step {
+                0 | 1 => (Operation::Attest { document: id }, seeds(1)),
+                2 | 3 => (Operation::Approve { document: id }, seeds(2)),
+                4 => (Operation::OrderPayment { document: id, amount: record.open }, seeds(3)),
+                5 => (settle(&document, record.open, day, used), seeds(4)),
+                6 if kind % 2 == 0 => (reject(&document, used), seeds(4)),
+                6 => (give_back(&document, record.settled, day, used), seeds(4)),
+                7 => {
+                    let mut lines = coded.current().lines;
+                    lines[0].cost_centre = Some(u32::from(kind));
+                    lines[0].account = account(buyer_account(document.buyer.number(), kind));
+                    (Operation::Recode { coded, lines, correction }, buyers())
+                }
+                8 => {
+                    let mut signers = buyers();
+                    signers.extend([L_SUBMIT].into_iter().filter(|_| document.id.seller == org(L)));
+                    signers.extend([seed(document.id.seller, 0)].into_iter().filter(|_| document.id.seller != org(L)));
+                    (Operation::Cancel { coded, correction }, signers)
+                }
                 _ => {
                     let mut note = document.clone();
                     note.id.number = InvoiceNumber::new(format!("K{used}")).unwrap();
                     note.kind = DocumentKind::CreditNote { corrects: Some(id).filter(|_| kind % 2 == 0) };
                     documents.push(note.clone());
-                    (Operation::RegisterDocument(note), 0)
+                    (Operation::RegisterDocument(note), seeds(0))
                 }
             };
-            match world.send(operation, &[seed(document.buyer, role)]) {
+            if let Operation::Recode { lines, .. } = &operation {
+                recoded.insert(document.id.clone(), lines.clone());
+            }
+            let before = coded_lines;
+            match world.send(operation, &signers) {
                 Ok(booked) => entries.extend(booked),
                 Err(refusal) => {
-                    prop_assert!(["L12", "L18"].contains(&refusal.rule()), "{}", refusal);
-                    if step == 7 {
+                    prop_assert!(["L1", "L4", "L12", "L17", "L18", "L37"].contains(&refusal.rule()), "{}", refusal);
+                    match before {
+                        Some(lines) if step == 7 => drop(recoded.insert(document.id.clone(), lines)),
+                        None if step == 7 => drop(recoded.remove(&document.id)),
+                        _ => {}
+                    }
+                    if step == 9 {
                         documents.pop();
                     }
                 }
