@@ -113,13 +113,19 @@ fn a_flooder_fills_nobodys_memory() {
 fn r12_c25_a_disk_set_back_to_an_old_image_is_noticed_and_its_validator_never_contradicts_itself() {
     // That nobody's evidence is against it, the checker sees to.
     let figures = survive(4, &[Character::Restored]);
-    assert!(figures.refused_to_vote > WORLDS && figures.regained > WORLDS && figures.convictions == 0);
+    assert!(
+        figures.refused_to_vote >= WORLDS && figures.regained >= WORLDS && figures.convictions == 0,
+        "{figures:?}"
+    );
 }
 
 #[test]
 fn r12_c25_a_vote_log_lost_with_the_signers_memory_is_made_up_for_and_nothing_is_contradicted() {
     let figures = survive(4, &[Character::Bereft]);
-    assert!(figures.refused_to_vote > WORLDS && figures.regained > WORLDS && figures.convictions == 0);
+    assert!(
+        figures.refused_to_vote >= WORLDS && figures.regained >= WORLDS && figures.convictions == 0,
+        "{figures:?}"
+    );
 }
 
 #[test]

@@ -390,6 +390,8 @@ impl World {
             self.misbehave(at, |mind, hand| mind.on_heard(hand, message));
         } else if self.instances[at].is_honest()
             && !self.measuring
+            // One who stopped for good hears no votes any more.
+            && !core.halted()
             && let Message::Vote(vote) = message
             && passes(message)
             && vote.epoch == self.set.epoch
