@@ -21,7 +21,7 @@ use ledger::entity::OrgNumber;
 use ledger::entry::{JournalEntry, Voucher};
 use ledger::postings::{ChainedPosting, verify_postings};
 use ledger::records::{AccountRecord, PeriodRecord, SeriesRecord};
-use ledger::state_proof::StateProofs;
+use ledger::state_proof::{ProvenRecord, StateProofs};
 use ledger::time::Period;
 use ledger::transaction::{Operation, TransactionId};
 use ledger::tree::{leaf_hash, verify_inclusion};
@@ -79,7 +79,7 @@ pub struct Journal {
 }
 
 #[derive(Deserialize)]
-struct AccountsAnswer {
+struct RecordsAnswer {
     proofs: Vec<String>,
 }
 
@@ -115,34 +115,9 @@ impl Client {
     /// [`ClientError`].
     pub fn accounts(&self, entity: OrgNumber, period: Period) -> Result<TrialBalance, ClientError> {
         let path = format!("/v1/entities/{entity}/accounts?period={period}");
-        let AccountsAnswer { proofs } = self.line().get_json(&path)?;
-        let mut first: Option<(StateProofs, TrustedCheckpoint, Seal)> = None;
-        let mut records = Vec::new();
-        for proof in &proofs {
-            let proofs = StateProofs::decode(&self.bytes(&path, proof)?)?;
-            let checkpoint = match &first {
-                None => self.believe(&proofs.checkpoint)?,
-                Some((one, checkpoint, _)) => {
-                    if one.checkpoint != proofs.checkpoint {
-                        return Err(ClientError::OtherRecord {
-                            asked: "accounts under one checkpoint".to_string(),
-                            proven: "accounts under several".to_string(),
-                        });
-                    }
-                    checkpoint.clone()
-                }
-            };
-            let seal = proofs.seal.verify(&checkpoint)?;
-            for record in &proofs.records {
-                records.push(seal.record(record)?);
-            }
-            if first.is_none() {
-                self.see(&checkpoint, &proofs.checkpoint, Age::Current)?;
-                first = Some((proofs, checkpoint, seal.seal().clone()));
-            }
-        }
+        let (records, seal, checkpoint) = self.records(&path)?;
         let mut records = records.into_iter();
-        let (Some((_, checkpoint, seal)), Some(period_proof)) = (first, records.next()) else {
+        let Some(period_proof) = records.next() else {
             return Err(self.line().malformed(&path, "no record of the period").into());
         };
         let found: PeriodRecord = read(&period_proof)?;
@@ -161,6 +136,40 @@ impl Client {
         let accounts: Vec<AccountRecord> = accounts.into_values().collect();
         check_period(&found, &accounts)?;
         Ok(TrialBalance { period: found, accounts, seal, checkpoint })
+    }
+
+    /// Records of an answer that has many, all proven under one checkpoint.
+    pub(crate) fn records(
+        &self,
+        path: &str,
+    ) -> Result<(Vec<ProvenRecord>, Seal, TrustedCheckpoint), ClientError> {
+        let RecordsAnswer { proofs } = self.line().get_json(path)?;
+        let mut first: Option<(String, TrustedCheckpoint, Seal)> = None;
+        let mut records = Vec::new();
+        for proof in &proofs {
+            let StateProofs { checkpoint: note, seal, records: paths } =
+                StateProofs::decode(&self.bytes(path, proof)?)?;
+            let checkpoint = match &first {
+                None => self.believe(&note)?,
+                Some((one, checkpoint, _)) if *one == note => checkpoint.clone(),
+                Some(_) => {
+                    return Err(ClientError::OtherRecord {
+                        asked: "records under one checkpoint".to_string(),
+                        proven: "records under several".to_string(),
+                    });
+                }
+            };
+            let seal = seal.verify(&checkpoint)?;
+            for record in &paths {
+                records.push(seal.record(record)?);
+            }
+            if first.is_none() {
+                self.see(&checkpoint, &note, Age::Current)?;
+                first = Some((note, checkpoint, seal.seal().clone()));
+            }
+        }
+        let (_, checkpoint, seal) = first.ok_or_else(|| self.line().malformed(path, "no proof"))?;
+        Ok((records, seal, checkpoint))
     }
 
     /// The postings of an account in a period, proven to be all.
@@ -329,7 +338,7 @@ impl Client {
     }
 }
 
-fn incomplete(what: String, shown: impl ToString, proven: impl ToString) -> ClientError {
+pub(crate) fn incomplete(what: String, shown: impl ToString, proven: impl ToString) -> ClientError {
     ClientError::Incomplete { what, shown: shown.to_string(), proven: proven.to_string() }
 }
 

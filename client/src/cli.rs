@@ -1,5 +1,6 @@
 //! The command line: what can be said, and who carries it out.
 
+mod budget;
 mod export;
 mod failure;
 mod governance;
@@ -140,6 +141,9 @@ enum Command {
     },
     #[command(flatten)]
     Hand(hand::Hand),
+    /// Enter what the council appropriates.
+    #[command(subcommand)]
+    Budget(budget::Budget),
     /// Register an invoice or credit note and book it on both sides.
     Submit {
         /// EHF invoice or credit note.
@@ -172,6 +176,8 @@ enum Command {
         /// seller/number/issued.
         #[arg(value_parser = client::name::document)]
         document: DocumentId,
+        #[command(flatten)]
+        beyond: budget::Beyond,
         #[command(flatten)]
         signing: Signing,
     },
@@ -535,7 +541,8 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
             write::submit(session, file, archive, &terms, signing)
         }
         Command::Attest { document, signing } => write::attest(session, document, signing),
-        Command::Approve { document, signing } => write::approve(session, document, signing),
+        Command::Approve { document, beyond, signing } => budget::approve(session, document, beyond, signing),
+        Command::Budget(budget) => budget::run(session, budget),
         Command::Order { documents, debtor_account, archive, out, version, on, signing } => {
             let terms = orders::Terms { debtor_account, out, version: *version, on: *on };
             orders::order(session, documents, archive, &terms, signing)

@@ -13,6 +13,7 @@
 pub mod archive;
 pub mod bank;
 pub mod books;
+pub mod budget;
 pub mod client;
 pub mod exports;
 pub mod governance;

@@ -120,6 +120,7 @@ impl Step {
             Operation::SettlePayment { document, .. } => (document, Self::Settle),
             Operation::RejectPayment { document, .. } => (document, Self::Reject),
             Operation::ReturnPayment { document, .. } => (document, Self::Return),
+            Operation::ApproveCovered { coded, .. } => (&coded.document.id, Self::Approve),
             Operation::Recode { coded, .. } => (&coded.document.id, Self::Recode),
             Operation::Cancel { coded, .. } => (&coded.document.id, Self::Cancel),
             Operation::RegisterEntity(_)
@@ -131,7 +132,8 @@ impl Step {
             | Operation::Recover(_)
             | Operation::ReportOffence(_)
             | Operation::Enter(_)
-            | Operation::ReverseEntry { .. } => return None,
+            | Operation::ReverseEntry { .. }
+            | Operation::AdoptBudget(_) => return None,
         })
     }
 }
@@ -183,6 +185,9 @@ pub fn of_receipt(operation: &Operation, transaction: &Digest) -> String {
         Operation::ChangeValidators(change) => format!("validators-{}", change.epoch.0.saturating_add(1)),
         Operation::Recover(recovery) => format!("recovery-{}", recovery.epoch.0.saturating_add(1)),
         Operation::ReportOffence(_) => format!("offence-{}", short(transaction)),
+        Operation::AdoptBudget(part) => {
+            format!("budget-{}-{}-{}-{}", part.entity, part.year, part.version, short(transaction))
+        }
         Operation::Enter(entry) => format!("entry-{}-{}", entry.entity, short(transaction)),
         Operation::ReverseEntry { voucher, entry, .. } => {
             format!("reversal-{}-{}-{}", entry.entity, voucher.year, voucher.number)

@@ -7,6 +7,7 @@
 //!
 //! Invariant: every function takes proven values only, so that whatever it shows is proven.
 
+mod budget;
 mod parties;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use ledger::receipt::Posted;
 use ledger::records::{ChartAccounts, DocumentRecord, EntityRecord, KostraAccounts, ParameterRecord};
 use ledger::report::{self, Captions};
 use ledger::time::Timestamp;
-use ledger::transaction::{Books, Coded, DocumentKind, KidRule, Operation};
+use ledger::transaction::{Books, BudgetPart, Coded, DocumentKind, KidRule, Operation};
 use serde_json::{Value, json};
 
 use crate::books::{AccountPostings, Journal, JournalLine, TrialBalance};
@@ -31,6 +32,7 @@ use crate::client::{Proven, signed_s};
 use crate::name::{self, Step};
 use crate::submit::Confirmed;
 
+pub use budget::{budget, budget_json};
 pub use parties::{between, between_json, open_documents, open_documents_json, suppliers, suppliers_json};
 
 /// Names of entities and accounts, as far as they are known and proven.
@@ -210,6 +212,14 @@ pub fn operation(operation: &Operation) -> String {
         }
         Operation::Enter(entry) => {
             format!("enter a {} entry of {} on {}", entry.kind, entry.entity, entry.date)
+        }
+        Operation::AdoptBudget(part) => {
+            let BudgetPart { entity, year, version, lines, last, .. } = part;
+            let last = if *last { ", complete" } else { "" };
+            format!(
+                "adopt {} of version {version} of the budget of {entity} for {year}{last}",
+                many(lines.len() as u64, "line")
+            )
         }
         Operation::ReverseEntry { voucher, entry, .. } => {
             format!("reverse voucher {voucher} of {}", entry.entity)

@@ -272,7 +272,11 @@ impl Client {
         let document = record.id.clone();
         let ids = match (step, record.bank, record.reason) {
             (Step::Attest, ..) => vec![payment_id(record.buyer, &Operation::Attest { document }, 0, "")],
-            (Step::Approve, ..) => vec![payment_id(record.buyer, &Operation::Approve { document }, 0, "")],
+            (Step::Approve, ..) => {
+                let covered = Operation::ApproveCovered { coded: self.coded(record)?, duty: None };
+                let ways = [Operation::Approve { document }, covered];
+                ways.map(|way| payment_id(record.buyer, &way, 0, "")).into()
+            }
             (Step::Order, ..) => {
                 // What was open then: all of it, unless a credit note came later or a part was settled.
                 let amounts = [record.open, record.settled, record.payable].into_iter();

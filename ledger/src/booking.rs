@@ -20,9 +20,11 @@ use crate::refusal::Refusal;
 use crate::time::Date;
 use crate::transaction::{Document, DocumentKind, Line, NewEntity, VatTotal};
 
+mod budget;
 mod parameters;
 mod post;
 
+pub(crate) use budget::{appropriation, cell};
 pub use parameters::{ParametersError, parse};
 pub(crate) use post::post;
 

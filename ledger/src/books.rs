@@ -24,13 +24,13 @@ use crate::digest::Digest;
 use crate::entity::OrgNumber;
 use crate::genesis::{Genesis, GenesisError};
 use crate::governance::{RECOVERY_AHEAD_MAX_MS, Recovery};
-use crate::records::{AccountRecord, PaymentRecord};
+use crate::records::{AccountRecord, AppropriationRecord, PaymentRecord};
 use crate::refusal::Refusal;
 use crate::registers::{Draft, Place, Registers, Stored};
 use crate::rules;
 use crate::state_proof::{RecordPath, RegisterRoot, state_root};
 use crate::time::{Date, Period, Timestamp};
-use crate::transaction::{Operation, PaymentId, VerifiedTransaction};
+use crate::transaction::{Cell, Operation, PaymentId, VerifiedTransaction};
 use crate::tree::{Frontier, leaf_hash};
 
 mod divergence;
@@ -310,6 +310,13 @@ impl Ledger {
                 .range((entity, record.account, Date::MIN.period())..=(entity, record.account, period))
                 .next_back()
         })
+    }
+
+    /// The appropriations of an entity and year, in order.
+    pub fn appropriations(&self, entity: OrgNumber, year: u16) -> impl Iterator<Item = &AppropriationRecord> {
+        let register = AppropriationRecord::register(&self.registers);
+        let own = register.range((entity, year, Cell::FIRST)..).map(|(_, record)| record);
+        own.take_while(move |record| (record.entity, record.year) == (entity, year))
     }
 
     /// Proves the finalized record with this key against [`Head::state_root`].

@@ -24,11 +24,13 @@ use crate::registers::Record;
 use crate::signature::PublicKey;
 use crate::time::{Date, Period};
 use crate::transaction::{
-    BankReference, Books, DocumentId, Mandate, NewEntity, NewKey, PaymentId, ReasonCode, TransactionId,
+    BankReference, Books, Cell, DocumentId, Mandate, NewEntity, NewKey, PaymentId, ReasonCode, TransactionId,
 };
 
+mod budget;
 mod governance;
 
+pub use budget::{AppropriationRecord, BudgetRecord};
 pub use governance::{EpochRecord, OffenceRecord, RootRecord, SeatRecord};
 
 /// The one record of parameters: by which accounts the ledger books what nobody coded by hand.
@@ -473,6 +475,8 @@ kept_in! {
     SeatRecord: "seats" by (Epoch, u16) = |this| (this.epoch, this.index);
     RootRecord: "roots" by u32 = |this| this.slot;
     EntryRecord: "entries" by (OrgNumber, Voucher) = |this| (this.entity, this.voucher);
+    BudgetRecord: "budgets" by (OrgNumber, u16) = |this| (this.entity, this.year);
+    AppropriationRecord: "appropriations" by (OrgNumber, u16, Cell) = |this| (this.entity, this.year, this.cell);
     OffenceRecord: "offences" by (Epoch, u16, View, OffenceKind) =
         |this| (this.epoch, this.signer, this.view, this.kind);
 }

@@ -20,9 +20,11 @@ use crate::signature::{KeyError, PublicKey};
 use crate::time::{Date, Period};
 use crate::transaction::{DocumentId, LINES_MAX, MANDATES_MAX, PaymentId, Role, TransactionId};
 
+mod budget;
 mod governance;
 mod hand;
 
+pub use budget::BudgetRefusal;
 pub use governance::GovernanceRefusal;
 pub use hand::HandRefusal;
 
@@ -600,6 +602,9 @@ pub enum Refusal {
     /// About entries made by hand and corrections.
     #[error(transparent)]
     Hand(#[from] HandRefusal),
+    /// Rules L8 and L44: about budgets.
+    #[error(transparent)]
+    Budget(#[from] BudgetRefusal),
 }
 
 impl Refusal {
@@ -665,6 +670,7 @@ impl Refusal {
             }
             Self::Governance(refusal) => refusal.rule(),
             Self::Hand(refusal) => refusal.rule(),
+            Self::Budget(refusal) => refusal.rule(),
         }
     }
 }

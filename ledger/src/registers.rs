@@ -18,9 +18,9 @@ use crate::books::Change;
 use crate::codec::{self, Decode, Encode};
 use crate::digest::Digest;
 use crate::records::{
-    AccountRecord, BankEntryRecord, CodeRecord, DocumentRecord, EntityRecord, EntryRecord, EpochRecord,
-    KeyRecord, OffenceRecord, ParameterRecord, PaymentRecord, PeriodRecord, RootRecord, SeatRecord,
-    SeriesRecord,
+    AccountRecord, AppropriationRecord, BankEntryRecord, BudgetRecord, CodeRecord, DocumentRecord,
+    EntityRecord, EntryRecord, EpochRecord, KeyRecord, OffenceRecord, ParameterRecord, PaymentRecord,
+    PeriodRecord, RootRecord, SeatRecord, SeriesRecord,
 };
 use crate::state_proof::RegisterRoot;
 use crate::time::Timestamp;
@@ -200,6 +200,10 @@ registers! {
     offences: OffenceRecord,
     /// Entries made by hand, and whether they were reversed.
     entries: EntryRecord,
+    /// Budgets, by entity and year.
+    budgets: BudgetRecord,
+    /// What was appropriated, and what is booked on it.
+    appropriations: AppropriationRecord,
 }
 
 /// The registers as one block sees them while it is executed: reads go through the staged parents

@@ -11,8 +11,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::account::Account;
+use crate::amount::{Amount, Total};
 use crate::block::Height;
-use crate::booking::{Parties, Planned, post};
+use crate::booking::{self, Parties, Planned, post};
 use crate::certificate::ValidatorSet;
 use crate::codes;
 use crate::digest::Digest;
@@ -20,16 +21,17 @@ use crate::entity::OrgNumber;
 use crate::entry::{EntryError, JournalEntry};
 use crate::governance::Recovery;
 use crate::records::{
-    BankEntryRecord, DocumentRecord, EntityRecord, EntryRecord, EpochRecord, KeyRecord, OffenceRecord,
-    ParameterRecord, PaymentRecord, PeriodRecord,
+    AppropriationRecord, BankEntryRecord, BudgetRecord, DocumentRecord, EntityRecord, EntryRecord,
+    EpochRecord, KeyRecord, OffenceRecord, ParameterRecord, PaymentRecord, PeriodRecord,
 };
 use crate::refusal::{GovernanceRefusal, Refusal};
 use crate::registers::Draft;
 use crate::time::Date;
 use crate::transaction::{
-    DocumentId, Mandate, Operation, PaymentId, Role, TransactionId, VerifiedTransaction,
+    Cell, DocumentId, Mandate, Operation, PaymentId, Role, TransactionId, VerifiedTransaction,
 };
 
+mod budget;
 mod document;
 mod governance;
 mod hand;
@@ -85,6 +87,19 @@ enum Effect {
     },
     /// An entry made by hand is reversed.
     EntryReversal(EntryRecord),
+    /// A part of a budget is taken.
+    Budget {
+        budget: BudgetRecord,
+        /// The version that the part belongs to.
+        version: u32,
+        cells: Vec<(Cell, Amount)>,
+    },
+    /// A document is approved under a budget.
+    Approval {
+        document: Box<DocumentRecord>,
+        /// The appropriations that it goes beyond.
+        beyond: Vec<AppropriationRecord>,
+    },
     /// The epoch ends.
     Epoch {
         /// Who validates next.
@@ -138,6 +153,8 @@ pub fn check(draft: &Draft<'_>, transaction: &VerifiedTransaction) -> Result<Pla
         }
         Operation::Recode { coded, lines, correction } => hand::recode(&case()?, coded, lines, correction)?,
         Operation::Cancel { coded, correction } => hand::cancel(&case()?, coded, correction)?,
+        Operation::AdoptBudget(part) => budget::adopt(&case()?, part)?,
+        Operation::ApproveCovered { coded, duty } => budget::approve(&case()?, coded, duty.as_ref())?,
         // The signers of these are validators, who need no mandate.
         Operation::ChangeValidators(change) => governance::change(draft, transaction, change)?,
         Operation::ReportOffence(offence) => governance::report(draft, transaction, offence)?,
@@ -225,6 +242,29 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
             document.buyer_voucher = last(document.buyer).or(document.buyer_voucher);
             document.seller_voucher = last(document.id.seller).or(document.seller_voucher);
             draft.put(*document);
+        }
+        Effect::Budget { budget, version, cells } => {
+            let mut new = 0;
+            for (cell, amount) in cells {
+                let (mut record, is_new) = booking::appropriation(draft, budget.entity, budget.year, cell);
+                new += u64::from(is_new);
+                if record.proposed_version != version {
+                    record.adopted.0 += record.proposed.0;
+                    (record.proposed_version, record.proposed) = (version, Total::default());
+                }
+                record.proposed.add(amount);
+                draft.put(record);
+            }
+            // The next version begins at zero.
+            let sums = if budget.open { (budget.operating, budget.investment) } else { Default::default() };
+            let cells = budget.cells + new;
+            draft.put(BudgetRecord { operating: sums.0, investment: sums.1, cells, ..budget });
+        }
+        Effect::Approval { document, beyond } => {
+            draft.put(*document);
+            for record in beyond {
+                draft.put(record);
+            }
         }
         Effect::Entry { entity, digest, bank } => {
             for JournalEntry { voucher, .. } in &entries {

@@ -25,8 +25,10 @@ use crate::offence::Offence;
 use crate::signature::{Claim, PublicKey, Purpose, Signature, signed_bytes, verify_batch};
 use crate::time::{Date, Period};
 
+mod budget;
 mod hand;
 
+pub use budget::{BudgetPart, Cell, Duty, Level, Override};
 pub use hand::{Coded, Correction, EntryKind, EntryLine, ManualEntry, Reason};
 
 /// A signed transaction is at most this long: a C2SP log leaf of 65,535 bytes must hold it together
@@ -80,6 +82,10 @@ pub enum Role {
     Bank,
     /// Countersigns an opening balance as the entity's auditor.
     Audit,
+    /// Enters the council's budget decisions.
+    Budget,
+    /// Signs that payment beyond the budget is a legal duty.
+    Override,
 }
 
 impl fmt::Display for Role {
@@ -93,6 +99,8 @@ impl fmt::Display for Role {
             Self::Order => "order",
             Self::Bank => "bank",
             Self::Audit => "audit",
+            Self::Budget => "budget",
+            Self::Override => "override",
         })
     }
 }
@@ -453,6 +461,15 @@ pub enum Operation {
         coded: Coded,
         /// When and why.
         correction: Correction,
+    },
+    /// Takes a part of a budget, or of its amendment.
+    AdoptBudget(BudgetPart),
+    /// Approves an attested document under a budget.
+    ApproveCovered {
+        /// The document as it stands.
+        coded: Coded,
+        /// Why it is paid although the budget does not cover it.
+        duty: Option<Override>,
     },
 }
 

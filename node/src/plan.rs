@@ -182,7 +182,11 @@ fn role(text: &str) -> Result<Role, PlanError> {
         "order" => Ok(Role::Order),
         "bank" => Ok(Role::Bank),
         "audit" => Ok(Role::Audit),
-        _ => Err("is one of register, administer, submit, attest, approve, order, bank, audit"),
+        "budget" => Ok(Role::Budget),
+        "override" => Ok(Role::Override),
+        _ => Err(
+            "is one of register, administer, submit, attest, approve, order, bank, audit, budget, override",
+        ),
     };
     value("key.roles", text, role)
 }

@@ -9,6 +9,7 @@
 //! wait that a client can cause is bounded.
 
 mod books;
+mod budget;
 mod events;
 mod governance;
 mod log;
@@ -192,6 +193,7 @@ fn paths() -> OpenApiRouter<Rpc> {
         .routes(routes!(books::postings))
         .routes(routes!(books::journal))
         .routes(routes!(books::document))
+        .routes(routes!(budget::budget))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::consistency))
         .routes(routes!(log::genesis))

@@ -148,22 +148,26 @@ impl From<ReasonArg> for Reason {
 }
 
 impl Documented {
-    /// Commits to the file with its salt, which is made the first time.
-    fn commit(&self) -> Result<Digest, Failure> {
-        let document = read_file(&self.documented_by, DOCUMENT_BYTES_MAX)?;
-        let mut path = self.documented_by.clone().into_os_string();
-        path.push(".salt");
-        let path = PathBuf::from(path);
-        if !path.exists() {
-            let mut salt = [0; 32];
-            getrandom::fill(&mut salt).map_err(|error| Failure::file(&path, error))?;
-            replace(&path, hex::encode(salt).as_bytes()).map_err(|error| Failure::file(&path, error))?;
-        }
-        let text = String::from_utf8_lossy(&read_file(&path, 100)?).trim().to_string();
-        let salt = Digest::from_hex(&text)
-            .ok_or_else(|| Failure::file(&path, "no salt of 64 hex digits; restore it from a copy"))?;
-        Ok(field_commitment(CONTENT, &salt.0, &document))
+    pub(super) fn commit(&self) -> Result<Digest, Failure> {
+        commit(&self.documented_by)
     }
+}
+
+/// Commits to a file with its salt, which is made the first time and kept beside it.
+pub(super) fn commit(file: &Path) -> Result<Digest, Failure> {
+    let document = read_file(file, DOCUMENT_BYTES_MAX)?;
+    let mut path = file.to_path_buf().into_os_string();
+    path.push(".salt");
+    let path = PathBuf::from(path);
+    if !path.exists() {
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt).map_err(|error| Failure::file(&path, error))?;
+        replace(&path, hex::encode(salt).as_bytes()).map_err(|error| Failure::file(&path, error))?;
+    }
+    let text = String::from_utf8_lossy(&read_file(&path, 100)?).trim().to_string();
+    let salt = Digest::from_hex(&text)
+        .ok_or_else(|| Failure::file(&path, "no salt of 64 hex digits; restore it from a copy"))?;
+    Ok(field_commitment(CONTENT, &salt.0, &document))
 }
 
 impl Correcting {

@@ -11,6 +11,15 @@ use super::{Failure, Output};
 /// What is reported.
 #[derive(Subcommand)]
 pub(crate) enum Report {
+    /// Budget against what is booked, by appropriation.
+    Budget {
+        /// Whose.
+        #[arg(value_parser = values::org_number)]
+        entity: OrgNumber,
+        /// Accounting year.
+        #[arg(value_parser = clap::value_parser!(u16).range(1900..=9999))]
+        year: u16,
+    },
     /// Documents on which something is still to be paid, by due date.
     Open {
         /// Whose, as buyer or seller.
@@ -36,6 +45,12 @@ pub(crate) enum Report {
 
 pub(crate) fn run(session: &mut Session<'_>, what: &Report) -> Result<Output, Failure> {
     match what {
+        Report::Budget { entity, year } => {
+            let budget = session.client().budget(*entity, *year)?;
+            session.learn([*entity])?;
+            let names = &session.names;
+            Ok(Output::new(report::budget(&budget, names), report::budget_json(&budget, names)))
+        }
         Report::Open { entity } => {
             let all = session.client().open_documents(*entity)?;
             let parties = all.documents.iter().flat_map(|document| [document.buyer, document.id.seller]);

@@ -12,6 +12,7 @@ use client::name;
 use client::payment_id::payment_id;
 use client::report::{self, Names};
 use client::submit::Confirmed;
+use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::genesis::{GENESIS_BYTES_MAX, Genesis};
 use ledger::records::{DocumentRecord, EntityRecord};
@@ -112,19 +113,37 @@ impl<'a> Session<'a> {
         operation: Operation,
         turn: u32,
     ) -> Result<Done, Failure> {
+        let hand = self.hand(signing, concerned)?;
+        let signed = hand.sign(operation, turn);
+        hand.taken(&signed, self.client.submit(&signed)?)
+    }
+
+    /// The same for many of one entity, in any order, but for the last: it is submitted when all others
+    /// are posted. What was posted before the first failure stays; repeating goes on from there.
+    pub(crate) fn act_all(
+        &self,
+        signing: &Signing,
+        concerned: OrgNumber,
+        operations: Vec<(Operation, u32)>,
+    ) -> Result<Vec<Done>, Failure> {
+        let hand = self.hand(signing, concerned)?;
+        let mut signed: Vec<SignedTransaction> =
+            operations.into_iter().map(|(operation, turn)| hand.sign(operation, turn)).collect();
+        let last = signed.pop();
+        let mut done = Vec::new();
+        for (signed, confirmed) in signed.iter().zip(self.client.submit_all(&signed)) {
+            done.push(hand.taken(signed, confirmed?)?);
+        }
+        if let Some(last) = last {
+            done.push(hand.taken(&last, self.client.submit(&last)?)?);
+        }
+        Ok(done)
+    }
+
+    fn hand<'s>(&self, signing: &'s Signing, concerned: OrgNumber) -> Result<Hand<'s>, Failure> {
         let keys = signing.keys.iter().map(|path| Key::load(path)).collect::<Result<Vec<_>, _>>()?;
         let submitter = signing.submitter.or_else(|| self.signer(&keys)).unwrap_or(concerned);
-        let id = payment_id(submitter, &operation, turn, &signing.id);
-        let transaction = Transaction { id, operation };
-        let signed = sign(transaction, &self.client.chain(), &keys.iter().collect::<Vec<_>>());
-        let confirmed = self.client.submit(&signed)?;
-        let operation = &signed.transaction.operation;
-        own_hand(&signed, &confirmed)?;
-        let file = match &signing.receipts {
-            Some(folder) => Some(keep(folder, operation, &confirmed)?),
-            None => None,
-        };
-        Ok(Done { confirmed, file })
+        Ok(Hand { signing, keys, submitter, chain: self.client.chain() })
     }
 
     /// The entity that genesis names for one of the keys.
@@ -171,6 +190,31 @@ impl<'a> Session<'a> {
             first
         });
         Output { text, json: json!({ "posted": posted, "told": told, "failed": refused }), failure }
+    }
+}
+
+/// Who signs, for whom and on which chain.
+struct Hand<'s> {
+    signing: &'s Signing,
+    keys: Vec<Key>,
+    submitter: OrgNumber,
+    chain: Digest,
+}
+
+impl Hand<'_> {
+    fn sign(&self, operation: Operation, turn: u32) -> SignedTransaction {
+        let id = payment_id(self.submitter, &operation, turn, &self.signing.id);
+        sign(Transaction { id, operation }, &self.chain, &self.keys.iter().collect::<Vec<_>>())
+    }
+
+    /// Keeps a receipt where that is asked for.
+    fn taken(&self, signed: &SignedTransaction, confirmed: Confirmed) -> Result<Done, Failure> {
+        own_hand(signed, &confirmed)?;
+        let file = match &self.signing.receipts {
+            Some(folder) => Some(keep(folder, &signed.transaction.operation, &confirmed)?),
+            None => None,
+        };
+        Ok(Done { confirmed, file })
     }
 }
 

@@ -4,12 +4,21 @@ use ledger::account::Account;
 use ledger::amount::Amount;
 use ledger::transaction::{EntryLine, LINES_MAX};
 
-/// A sheet is some kilobytes.
-pub(super) const BYTES_MAX: usize = 1 << 20;
+/// A sheet is some kilobytes; a municipality's budget half a megabyte.
+pub(super) const BYTES_MAX: usize = 4 << 20;
+
+/// What is booked at once.
+pub(super) fn lines(text: &str) -> Result<Vec<EntryLine>, String> {
+    let lines = all(text)?;
+    if lines.len() > LINES_MAX {
+        return Err(format!("{} lines; 1 to {LINES_MAX} are booked at once", lines.len()));
+    }
+    Ok(lines)
+}
 
 /// Lines of `account;amount`, then cost centre and project where there are any: empty lines, those
 /// that begin with `#` and a first line of words are left out.
-pub(super) fn lines(text: &str) -> Result<Vec<EntryLine>, String> {
+pub(super) fn all(text: &str) -> Result<Vec<EntryLine>, String> {
     let mut lines = Vec::new();
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.trim();
@@ -38,8 +47,8 @@ pub(super) fn lines(text: &str) -> Result<Vec<EntryLine>, String> {
         }
         lines.push(EntryLine { account, amount, cost_centre, project });
     }
-    if lines.is_empty() || lines.len() > LINES_MAX {
-        return Err(format!("{} lines; 1 to {LINES_MAX} are booked at once", lines.len()));
+    if lines.is_empty() {
+        return Err(format!("0 lines; 1 to {LINES_MAX} are booked at once"));
     }
     Ok(lines)
 }

@@ -164,6 +164,8 @@ pub(crate) enum RoleArg {
     Order,
     Bank,
     Audit,
+    Budget,
+    Override,
 }
 
 impl From<RoleArg> for Role {
@@ -177,6 +179,8 @@ impl From<RoleArg> for Role {
             RoleArg::Order => Self::Order,
             RoleArg::Bank => Self::Bank,
             RoleArg::Audit => Self::Audit,
+            RoleArg::Budget => Self::Budget,
+            RoleArg::Override => Self::Override,
         }
     }
 }

@@ -178,24 +178,7 @@ pub(crate) fn attest(
     id: &DocumentId,
     signing: &Signing,
 ) -> Result<Output, Failure> {
-    step(session, id, signing, |document| Operation::Attest { document })
-}
-
-pub(crate) fn approve(
-    session: &mut Session<'_>,
-    id: &DocumentId,
-    signing: &Signing,
-) -> Result<Output, Failure> {
-    step(session, id, signing, |document| Operation::Approve { document })
-}
-
-fn step(
-    session: &mut Session<'_>,
-    id: &DocumentId,
-    signing: &Signing,
-    operation: impl FnOnce(DocumentId) -> Operation,
-) -> Result<Output, Failure> {
     let buyer = session.document(id)?.record().buyer;
-    let done = session.act(signing, buyer, operation(id.clone()), 0)?;
+    let done = session.act(signing, buyer, Operation::Attest { document: id.clone() }, 0)?;
     Ok(session.done(&done))
 }

@@ -11,7 +11,7 @@ use crate::name;
 use crate::reports::{Between, OpenDocuments, ReadUnder, Suppliers, day_of};
 
 /// Rows of equal columns, the last ones to the right.
-fn table(text: &mut String, left: usize, rows: &[Vec<String>]) {
+pub(super) fn table(text: &mut String, left: usize, rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -26,7 +26,7 @@ fn table(text: &mut String, left: usize, rows: &[Vec<String>]) {
     }
 }
 
-fn heads(heads: &[&str]) -> Vec<String> {
+pub(super) fn heads(heads: &[&str]) -> Vec<String> {
     heads.iter().map(ToString::to_string).collect()
 }
 

@@ -117,6 +117,8 @@ fn name(operation: &Operation) -> &'static str {
         Operation::ReverseEntry { .. } => "reverse_entry",
         Operation::Recode { .. } => "recode",
         Operation::Cancel { .. } => "cancel",
+        Operation::AdoptBudget(_) => "adopt_budget",
+        Operation::ApproveCovered { .. } => "approve_covered",
     }
 }
 
@@ -210,6 +212,9 @@ impl Steps<'_, '_> {
                 reason,
                 update!("status = 'returned', reason = $5, open_ore = settled_ore, settled_ore = 0"),
             )?,
+            Operation::ApproveCovered { coded, .. } => {
+                self.moved(leaf, &coded.document.id, update!("status = 'approved'"))?
+            }
             Operation::Recode { coded, .. } => {
                 self.moved(leaf, &coded.document.id, update!("status = status"))?
             }
@@ -221,6 +226,7 @@ impl Steps<'_, '_> {
             | Operation::OpenBooks { .. }
             | Operation::Enter(_)
             | Operation::ReverseEntry { .. }
+            | Operation::AdoptBudget(_)
             | Operation::ChangeValidators(_)
             | Operation::Recover(_)
             | Operation::ReportOffence(_) => return Ok(None),

@@ -27,12 +27,13 @@ use ledger::genesis::Genesis;
 use ledger::postings::chained;
 use ledger::receipt::Receipt;
 use ledger::records::{
-    AccountRecord, DocumentRecord, EntityRecord, PaymentRecord, PeriodRecord, SeriesRecord,
+    AccountRecord, AppropriationRecord, BudgetRecord, DocumentRecord, EntityRecord, PaymentRecord,
+    PeriodRecord, SeriesRecord,
 };
 use ledger::refusal::Refusal;
 use ledger::registers::Stored;
 use ledger::signature::PublicKey;
-use ledger::state_proof::{RecordPath, SealProof, StateProof, StateProofs};
+use ledger::state_proof::{RECORDS_MAX, RecordPath, SealProof, StateProof, StateProofs};
 use ledger::time::{Date, Period, Timestamp};
 use ledger::transaction::{
     Books, DocumentId, InvoiceNumber, KidRule, Mandate, NewEntity, NewKey, PaymentId, Role,
@@ -47,7 +48,7 @@ pub const SANDNES: &str = "964965137";
 pub const AUDITOR: &str = "974760843";
 
 /// Whoever holds which key: a file in the world's folder, the entity, the holder and the roles.
-const PEOPLE: [(&str, &str, u32, &[Role]); 8] = [
+const PEOPLE: [(&str, &str, u32, &[Role]); 10] = [
     ("governance", STATE, 1, &[Role::Register]),
     ("administrator", STAVANGER, 10, &[Role::Administer]),
     ("auditor", AUDITOR, 1, &[Role::Audit]),
@@ -56,6 +57,8 @@ const PEOPLE: [(&str, &str, u32, &[Role]); 8] = [
     ("approver", STAVANGER, 12, &[Role::Approve]),
     ("payer", STAVANGER, 13, &[Role::Order]),
     ("bank", STAVANGER, 0, &[Role::Bank]),
+    ("council", STAVANGER, 14, &[Role::Budget]),
+    ("director", STAVANGER, 15, &[Role::Override]),
 ];
 
 /// Changes a true answer before it leaves: path and query, answer.
@@ -327,6 +330,7 @@ impl Node {
                 let from = term("from").parse().unwrap_or(0);
                 self.postings(entity, account, Period::parse(&term("period")).unwrap(), from)
             }
+            ["entities", entity, "budget"] => self.budget(org(entity), term("year").parse().unwrap()),
             ["entities", entity, "journal"] => {
                 let part = (
                     term("year").parse().unwrap(),
@@ -352,6 +356,15 @@ impl Node {
             records.push(self.ledger.prove::<AccountRecord>(&(entity, record.account, period))?);
         }
         Some(json!({ "proofs": [self.proofs(records)] }))
+    }
+
+    fn budget(&self, entity: OrgNumber, year: u16) -> Option<Value> {
+        let mut records = vec![self.ledger.prove::<BudgetRecord>(&(entity, year))?];
+        for record in self.ledger.appropriations(entity, year) {
+            records.push(self.ledger.prove::<AppropriationRecord>(&(entity, year, record.cell))?);
+        }
+        let proofs = records.chunks(RECORDS_MAX).map(|records| self.proofs(records.to_vec()));
+        Some(json!({ "proofs": proofs.collect::<Vec<_>>() }))
     }
 
     /// Two a page, so that the client has to turn pages.

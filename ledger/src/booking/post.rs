@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::Planned;
+use super::{Planned, budget};
 use crate::account::Account;
 use crate::amount::{Amount, Total};
 use crate::entity::OrgNumber;
@@ -36,6 +36,7 @@ pub(crate) fn post(draft: &mut Draft<'_>, planned: Planned, document: Option<u64
     // Rule L16: every period of every entity sums to zero, hence everything does.
     assert_eq!(sums.debit, sums.credit, "voucher {voucher} of {entity} leaves {period} out of balance");
     draft.put(sums);
+    budget::carry(draft, &entry);
     entry
 }
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Case, Decided, Effect, payment, period, vat};
+use super::{Case, Decided, Effect, Signer, budget, payment, period, vat};
 use crate::account::{Account, Class};
 use crate::booking::{self, Parties};
 use crate::codes;
@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::entity::{EntityKind, OrgNumber};
 use crate::entry::EntryError;
 use crate::records::{DocumentRecord, Status};
-use crate::refusal::Refusal;
+use crate::refusal::{BudgetRefusal, Refusal};
 use crate::transaction::{Document, DocumentId, DocumentKind, NewEntity, Role};
 
 /// Registers an invoice or a credit note. Needs the buyer's submitter.
@@ -179,12 +179,20 @@ pub(super) fn attest(case: &Case<'_>, id: &DocumentId) -> Decided {
 /// attested it.
 pub(super) fn approve(case: &Case<'_>, id: &DocumentId) -> Decided {
     let found = case.document(id)?;
-    let attested = found.attested_by.map(|index| (Role::Attest, index));
-    let earlier: Vec<(Role, u64)> =
-        attested.into_iter().chain([(Role::Submit, found.registered_by)]).collect();
-    let signer = case.need_apart(id, found.buyer, Role::Approve, &earlier)?;
+    let signer = approver(case, found)?;
     payment::needs(found, &[Status::Attested])?;
+    if let Some(budget) = budget::binding(case, found) {
+        return Err(BudgetRefusal::LinesNeeded { document: id.clone(), year: budget.year }.into());
+    }
     let document =
         DocumentRecord { status: Status::Approved, approved_by: Some(signer.index), ..found.clone() };
     Ok((Effect::step(document, None), Vec::new()))
+}
+
+/// Rule L7: an approver of the buyer who neither registered nor attested the document.
+pub(super) fn approver<'d>(case: &Case<'d>, found: &DocumentRecord) -> Result<Signer<'d>, Refusal> {
+    let attested = found.attested_by.map(|index| (Role::Attest, index));
+    let earlier: Vec<(Role, u64)> =
+        attested.into_iter().chain([(Role::Submit, found.registered_by)]).collect();
+    case.need_apart(&found.id, found.buyer, Role::Approve, &earlier)
 }

@@ -53,7 +53,7 @@ fn cash(case: &Case<'_>, owner: &NewEntity, entry: &ManualEntry) -> Total {
 }
 
 /// Rule L7: two holders, one in this role and one who approves.
-fn two(case: &Case<'_>, entity: OrgNumber, first: Role) -> Result<(), Refusal> {
+pub(super) fn two(case: &Case<'_>, entity: OrgNumber, first: Role) -> Result<(), Refusal> {
     let second = Role::Approve;
     case.need(entity, first)?;
     case.need(entity, second)?;
@@ -222,7 +222,7 @@ fn buyers_word<'d>(case: &Case<'d>, found: &DocumentRecord) -> Result<(Signer<'d
 
 /// Rule L37: what a document booked and no correction has reversed, computed once more and held
 /// against what the register keeps of it.
-fn stands(
+pub(super) fn stands(
     case: &Case<'_>,
     found: &DocumentRecord,
     coded: &Coded,

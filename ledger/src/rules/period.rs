@@ -32,7 +32,7 @@ pub(super) fn check_date(case: &Case<'_>, entity: &NewEntity, date: Date) -> Res
     Ok(())
 }
 
-fn is_closed(case: &Case<'_>, entity: OrgNumber, period: Period) -> bool {
+pub(super) fn is_closed(case: &Case<'_>, entity: OrgNumber, period: Period) -> bool {
     case.draft.find::<PeriodRecord>(&(entity, period)).is_some_and(|record| record.closed)
 }
 

@@ -23,6 +23,7 @@ use crate::transaction::{
 };
 
 mod books;
+mod budget;
 mod documents;
 mod hand;
 mod parties;

@@ -22,17 +22,18 @@ use ledger::offence::OffenceKind;
 use ledger::postings::{CHAIN_START, ChainedPosting, chained};
 use ledger::receipt::{Evidence, Receipt};
 use ledger::records::{
-    AccountRecord, ChartAccounts, CodeList, CodeRecord, DocumentRecord, EntityRecord, EntryRecord,
-    EpochRecord, KeyRecord, KostraAccounts, MirrorArt, OffenceRecord, OutputCode, ParameterRecord,
-    PaymentRecord, PeriodRecord, RootRecord, SalesAccount, SeatRecord, SeriesRecord, Status,
+    AccountRecord, AppropriationRecord, BudgetRecord, ChartAccounts, CodeList, CodeRecord, DocumentRecord,
+    EntityRecord, EntryRecord, EpochRecord, KeyRecord, KostraAccounts, MirrorArt, OffenceRecord, OutputCode,
+    ParameterRecord, PaymentRecord, PeriodRecord, RootRecord, SalesAccount, SeatRecord, SeriesRecord, Status,
 };
 use ledger::signature::{PublicKey, Signature};
 use ledger::state_proof::{RecordPath, RegisterRoot, SealProof, StateProofs, state_root};
 use ledger::time::{Date, Period, Timestamp};
 use ledger::transaction::{
-    BankReference, Books, Coded, Correction, Document, DocumentId, DocumentKind, EntryKind, EntryLine,
-    InvoiceNumber, KeySignature, KidRule, Line, Mandate, ManualEntry, NewEntity, NewKey, OpeningLine,
-    Operation, PaymentId, Reason, ReasonCode, Role, SignedTransaction, Transaction, TransactionId, VatTotal,
+    BankReference, Books, BudgetPart, Cell, Coded, Correction, Document, DocumentId, DocumentKind, Duty,
+    EntryKind, EntryLine, InvoiceNumber, KeySignature, KidRule, Level, Line, Mandate, ManualEntry, NewEntity,
+    NewKey, OpeningLine, Operation, Override, PaymentId, Reason, ReasonCode, Role, SignedTransaction,
+    Transaction, TransactionId, VatTotal,
 };
 use ledger::tree::{self, Frontier, leaf_hash};
 
@@ -342,6 +343,24 @@ fn memorial() -> ManualEntry {
     }
 }
 
+fn budget_part() -> BudgetPart {
+    let line = |function, code, amount| EntryLine {
+        account: Account::kostra(Class::Operating, function, code),
+        amount: Amount(amount),
+        cost_centre: Some(3100),
+        project: None,
+    };
+    BudgetPart {
+        entity: buyer(),
+        year: 2026,
+        version: 1,
+        level: Level { function: true, art_group: false, cost_centre: true, project: false },
+        decision: Digest([0xc4; 32]),
+        lines: vec![line(222, 260, 11_000_000), line(800, 870, -11_000_000)],
+        last: true,
+    }
+}
+
 /// Those by hand, and corrections, which do not stand in the small log.
 fn hand_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
     let correction = |reason| Correction { date: date(20_260_402), reason, content: Digest([0xc3; 32]) };
@@ -383,6 +402,15 @@ fn hand_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
             "cancel",
             Operation::Cancel { coded: coded(Some(elsewhere(221))), correction: correction(Reason::Party) },
             vec![SUBMIT, APPROVE],
+        ),
+        ("adopt-budget", Operation::AdoptBudget(budget_part()), vec![SUBMIT, APPROVE]),
+        (
+            "approve-covered",
+            Operation::ApproveCovered {
+                coded: coded(None),
+                duty: Some(Override { duty: Duty::Contract, content: Digest([0xc5; 32]) }),
+            },
+            vec![APPROVE, SUBMIT],
         ),
     ]
 }
@@ -549,6 +577,32 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let offence = OffenceRecord { epoch: Epoch(0), signer, view, kind, leaf: LeafIndex(6) };
     let voucher = Voucher { year: 2026, number: 411 };
     let by_hand = EntryRecord { entity: buyer(), voucher, digest: memorial().digest(), reversed: None };
+    let budget = BudgetRecord {
+        entity: buyer(),
+        year: 2026,
+        level: budget_part().level,
+        version: 1,
+        decision: budget_part().decision,
+        open: false,
+        cells: 2,
+        operating: Total(0),
+        investment: Total(0),
+    };
+    let cell = Cell {
+        class: Class::Operating,
+        limited: true,
+        function: Some(222),
+        art_group: None,
+        cost_centre: Some(3100),
+        project: None,
+    };
+    let proposed = Total(11_000_000);
+    let appropriation = AppropriationRecord {
+        proposed_version: 1,
+        proposed,
+        actual: Total(10_000_000),
+        ..AppropriationRecord::empty(buyer(), 2026, cell)
+    };
     let one = |record: Vec<u8>| vec![record];
     vec![
         ("parameters", one(codec::encode(&genesis().parameters))),
@@ -566,6 +620,8 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("roots", one(codec::encode(&root))),
         ("offences", one(codec::encode(&offence))),
         ("entries", one(codec::encode(&by_hand))),
+        ("budgets", one(codec::encode(&budget))),
+        ("appropriations", one(codec::encode(&appropriation))),
     ]
 }
 

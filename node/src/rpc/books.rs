@@ -11,7 +11,6 @@ use ledger::entry::JournalEntry;
 use ledger::postings::ChainedPosting;
 use ledger::records::{AccountRecord, DocumentRecord, EntityRecord, PeriodRecord, SeriesRecord};
 use ledger::registers::Stored;
-use ledger::state_proof::{RECORDS_MAX, StateProofs};
 use ledger::transaction::{DocumentId, InvoiceNumber};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -133,24 +132,18 @@ pub(super) async fn accounts(
         return Err(Problem::not_found(format!("entity {entity} has no postings in {period}")));
     };
     let answer = rpc.read(move |store| {
-        let seal = proven.seal(store)?;
         let mut paths = vec![path];
         let mut views = Vec::with_capacity(accounts.len());
         for (record, path) in accounts {
             views.push(AccountView::from(&record));
             paths.push(path);
         }
-        let proofs = paths.chunks(RECORDS_MAX).map(|records| {
-            let checkpoint = proven.checkpoint.note.to_text();
-            let proofs = StateProofs { checkpoint, seal: seal.clone(), records: records.to_vec() };
-            Base64::from(&codec::encode(&proofs))
-        });
         Ok(ProvenAccounts {
             entity: entity.into(),
             period: (&record).into(),
             accounts: views,
             checkpoint_size: proven.checkpoint.size,
-            proofs: proofs.collect(),
+            proofs: proven.state_proofs(store, &paths)?,
         })
     });
     Ok(Json(answer.await?))

@@ -18,7 +18,7 @@ use ledger::checkpoint::{CertifiedCheckpoint, Trust};
 use ledger::codec;
 use ledger::digest::Digest;
 use ledger::receipt::Receipt;
-use ledger::state_proof::{RecordPath, RegisterRoot, SealProof, StateProof};
+use ledger::state_proof::{RECORDS_MAX, RecordPath, RegisterRoot, SealProof, StateProof, StateProofs};
 use ledger::tiles::{TILE_WIDTH, Tile, TileReader};
 use ledger::tree::{self, ProofError};
 use tokio::time::Instant;
@@ -134,6 +134,20 @@ impl<T> Proven<T> {
         let checkpoint = self.checkpoint.note.to_text();
         let proof = StateProof { checkpoint, seal: self.seal(store)?, record };
         Ok((&codec::encode(&proof)).into())
+    }
+
+    /// The proofs of many records, as many at a time as one message holds, in canonical bytes.
+    ///
+    /// # Errors
+    /// A problem when the store cannot be read.
+    pub(super) fn state_proofs(&self, store: &Store, records: &[RecordPath]) -> Result<Vec<Base64>, Problem> {
+        let seal = self.seal(store)?;
+        let proofs = records.chunks(RECORDS_MAX).map(|records| {
+            let checkpoint = self.checkpoint.note.to_text();
+            let proofs = StateProofs { checkpoint, seal: seal.clone(), records: records.to_vec() };
+            Base64::from(&codec::encode(&proofs))
+        });
+        Ok(proofs.collect())
     }
 }
 

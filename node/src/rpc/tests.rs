@@ -59,6 +59,8 @@ fn public_key(seed: u8) -> PublicKey {
 const ADMINISTRATOR: u8 = 10;
 const SUBMITTER: u8 = 11;
 const AUDITOR: u8 = 12;
+const COUNCIL: u8 = 13;
+const APPROVER: u8 = 14;
 
 fn committee() -> Vec<Keys> {
     (0..4u8).map(|i| Keys::from_seeds(&[100 + i; 32], &[110 + i; 32], &[120 + i; 32])).collect()
@@ -107,6 +109,8 @@ fn genesis() -> Genesis {
             key(ADMINISTRATOR, STAVANGER, 1, Role::Administer),
             key(SUBMITTER, STAVANGER, 0, Role::Submit),
             key(AUDITOR, REVISJON, 7, Role::Audit),
+            key(COUNCIL, STAVANGER, 2, Role::Budget),
+            key(APPROVER, STAVANGER, 3, Role::Approve),
         ],
         codes: ledger::codes::parse(include_str!("../../genesis/codes.txt")).unwrap(),
     }

@@ -62,6 +62,22 @@ impl Columns {
         amount: "budsjett_2013",
         unnamed: false,
     };
+
+    /// The form among these that a file has whose first line this is.
+    pub fn of(first: &str) -> Option<Self> {
+        let known = [Self::STAVANGER_OPERATING, Self::STAVANGER_INVESTMENT, Self::SOGNDAL];
+        known.into_iter().find(|columns| {
+            let separator = char::from(columns.separator);
+            let heads: Vec<&str> = first
+                .trim_start_matches('\u{feff}')
+                .split(separator)
+                .map(|head| head.trim().trim_matches('"'))
+                .collect();
+            let needed = [columns.account, columns.cost_centre, columns.service, columns.amount];
+            let needed = needed.into_iter().chain(columns.project).chain(columns.free);
+            needed.into_iter().all(|name| heads.contains(&name))
+        })
+    }
 }
 
 /// One row of a budget.

@@ -44,7 +44,7 @@ fn every_operation_has_an_id_a_summary_and_its_problems_described() {
             }
         }
     }
-    assert_eq!(ids.len(), 21, "{ids:?}");
+    assert_eq!(ids.len(), 22, "{ids:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use ledger::checkpoint::CertifiedCheckpoint;
 use ledger::finality::FinalizedBlock;
 use ledger::postings::{ChainedPosting, verify_postings};
 use ledger::receipt::Receipt;
-use ledger::records::{AccountRecord, EntityRecord, PaymentRecord, PeriodRecord, SeriesRecord};
+use ledger::records::{AccountRecord, BudgetRecord, EntityRecord, PaymentRecord, PeriodRecord, SeriesRecord};
 use ledger::state_proof::{ProvenRecord, StateProof, StateProofs};
 use ledger::tiles::{self, Resource, Tile, TileReader};
 use ledger::tree::{leaf_hash, verify_consistency, verify_inclusion};
@@ -91,6 +91,40 @@ async fn no_account_and_no_posting_of_a_period_can_be_left_out() {
             if shown == "2.10.320" { "125000.00" } else { "-125000.00" }
         );
     }
+}
+
+#[tokio::test]
+async fn no_appropriation_of_a_budget_can_be_left_out() {
+    use ledger::transaction::{BudgetPart, EntryLine, Level};
+    let world = World::new();
+    let path = format!("/v1/entities/{STAVANGER}/budget?year=2027");
+    assert_eq!(world.get(&path).await.0, 404);
+    let line = |account, ore| EntryLine {
+        account: ledger::account::Account::parse(account).unwrap(),
+        amount: ledger::amount::Amount(ore),
+        cost_centre: None,
+        project: None,
+    };
+    let part = BudgetPart {
+        entity: org(STAVANGER),
+        year: 2027,
+        version: 1,
+        level: Level { function: true, art_group: false, cost_centre: false, project: false },
+        decision: ledger::digest::Digest::of(&[b"vedtak"]),
+        lines: vec![line("1.222.260", 15_000_000), line("1.800.870", -15_000_000)],
+        last: true,
+    };
+    let adopted = world.sign(Operation::AdoptBudget(part), &[COUNCIL, APPROVER]);
+    let (status, answer) = world.post("", &json!({"transaction": base64(&adopted)})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let budget = world.json(&path).await;
+    assert_eq!((budget["version"].as_u64(), budget["open"].as_bool()), (Some(1), Some(false)));
+    assert_eq!(budget["appropriations"][1]["function"], 222);
+    assert_eq!(budget["appropriations"][1]["adopted"], "150000.00");
+    let proofs = StateProofs::decode(&bytes(&budget["proofs"][0])).unwrap();
+    let state = proofs.verify(&world.trust, None).unwrap();
+    let (record, rest) = state.records().split_first().unwrap();
+    assert_eq!(record.decode::<BudgetRecord>().unwrap().cells, rest.len() as u64);
 }
 
 #[tokio::test]
