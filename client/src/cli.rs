@@ -5,6 +5,7 @@ mod export;
 mod failure;
 mod governance;
 mod hand;
+mod migrate;
 mod offline;
 mod orders;
 mod read;
@@ -144,6 +145,9 @@ enum Command {
     /// Enter what the council appropriates.
     #[command(subcommand)]
     Budget(budget::Budget),
+    /// Take over what an earlier system booked.
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
     /// Register an invoice or credit note and book it on both sides.
     Submit {
         /// EHF invoice or credit note.
@@ -542,6 +546,7 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
         }
         Command::Attest { document, signing } => write::attest(session, document, signing),
         Command::Approve { document, beyond, signing } => budget::approve(session, document, beyond, signing),
+        Command::Migrate(migrate) => migrate::run(session, migrate),
         Command::Budget(budget) => budget::run(session, budget),
         Command::Order { documents, debtor_account, archive, out, version, on, signing } => {
             let terms = orders::Terms { debtor_account, out, version: *version, on: *on };

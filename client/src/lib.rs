@@ -23,6 +23,7 @@ pub mod http;
 pub mod invoice;
 pub mod key;
 pub mod leaves;
+pub mod migrate;
 pub mod name;
 pub mod payment_id;
 pub mod report;

@@ -34,6 +34,7 @@ use ledger::refusal::Refusal;
 use ledger::registers::Stored;
 use ledger::signature::PublicKey;
 use ledger::state_proof::{RECORDS_MAX, RecordPath, SealProof, StateProof, StateProofs};
+use ledger::tiles::{self, Resource, Tile};
 use ledger::time::{Date, Period, Timestamp};
 use ledger::transaction::{
     Books, DocumentId, InvoiceNumber, KidRule, Mandate, NewEntity, NewKey, PaymentId, Role,
@@ -270,6 +271,23 @@ impl Node {
             }
             _ => None,
         })
+    }
+
+    /// A tile of the log, or the entries below one.
+    fn tile(&self, path: &str) -> Option<Vec<u8>> {
+        let resource = Resource::parse(path)?;
+        let Tile { level, index, width } = resource.tile();
+        let from = index << 8;
+        match resource {
+            Resource::Hashes(_) => {
+                let hashes = (from..from + u64::from(width)).map(|place| self.hash(8 * level, place));
+                Some(hashes.collect::<Option<Vec<_>>>()?.iter().flat_map(|hash| hash.0).collect())
+            }
+            Resource::Entries(_) => {
+                let leaves = self.leaves.get(from as usize..from as usize + usize::from(width))?;
+                tiles::bundle(leaves.iter().map(Vec::as_slice))
+            }
+        }
     }
 
     fn entries(&self) -> Vec<(u64, ledger::entry::JournalEntry)> {
@@ -530,6 +548,11 @@ fn serve(
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let mut node = node.lock().unwrap();
+    if let Some(bytes) = path.strip_prefix("/v1/").and_then(|path| node.tile(path)) {
+        let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len());
+        stream.write_all(head.as_bytes())?;
+        return stream.write_all(&bytes);
+    }
     let (status, mut value) = node.answer(path, query, &body);
     if let Some(lie) = lie.lock().unwrap().as_ref() {
         lie(&target, &mut value, &mut node);

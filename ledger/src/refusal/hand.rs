@@ -5,6 +5,7 @@ use crate::amount::Amount;
 use crate::digest::Digest;
 use crate::entity::OrgNumber;
 use crate::entry::Voucher;
+use crate::time::Period;
 use crate::transaction::{DocumentId, Role};
 
 /// What the rules about entries made by hand and corrections refuse.
@@ -72,6 +73,16 @@ pub enum HandRefusal {
         open: Amount,
         /// What was to be paid.
         payable: Amount,
+    },
+    /// Rule L38: the books have begun here.
+    #[error(
+        "entity {entity}: history ends when its first period, {period}, is closed; enter what is missing as a memorial entry"
+    )]
+    HistoryOver {
+        /// Whose books.
+        entity: OrgNumber,
+        /// The period.
+        period: Period,
     },
     /// Rule L37: no entry made by hand has this number.
     #[error(
@@ -145,7 +156,10 @@ impl HandRefusal {
             | Self::NotTheEntry { .. }
             | Self::Reversed { .. }
             | Self::ReversesCash { .. } => "L37",
-            Self::Reclassified { .. } | Self::Cash { .. } | Self::NoCash { .. } => "L38",
+            Self::Reclassified { .. }
+            | Self::Cash { .. }
+            | Self::NoCash { .. }
+            | Self::HistoryOver { .. } => "L38",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::transaction::{
 
 /// Books an entry that no document makes. Needs a submitter and an approver, two holders; what the
 /// bank moved needs whoever speaks for the bank in the submitter's place, and no approver where cash
-/// came in.
+/// came in, and history needs administrator and auditor.
 pub(super) fn enter(case: &Case<'_>, entry: &ManualEntry) -> Decided {
     period::check_count(entry.lines.len())?;
     entry.lines.iter().try_for_each(|line| period::check_amount(line.amount))?;
@@ -29,6 +29,7 @@ pub(super) fn enter(case: &Case<'_>, entry: &ManualEntry) -> Decided {
         EntryKind::Bank(_) if cash.0 > 0 => drop(case.need(owner.number, Role::Bank)?),
         EntryKind::Bank(_) => two(case, owner.number, Role::Bank)?,
         EntryKind::Reclassification | EntryKind::Memorial => two(case, owner.number, Role::Submit)?,
+        EntryKind::History => history(case, owner)?,
     }
     if let Some(bank) = entry.kind.bank() {
         unused(case, owner.number, bank)?;
@@ -36,7 +37,9 @@ pub(super) fn enter(case: &Case<'_>, entry: &ManualEntry) -> Decided {
     period::check_date(case, owner, entry.date)?;
     for line in &entry.lines {
         codes::check_account(case.draft, owner, line.account, entry.date)?;
-        check_account(case, owner, entry, line.account)?;
+        if entry.kind != EntryKind::History {
+            check_account(case, owner, entry, line.account)?;
+        }
     }
     if entry.kind.bank().is_some() && cash.0 == 0 {
         return Err(HandRefusal::NoCash { entity: owner.number }.into());
@@ -44,6 +47,17 @@ pub(super) fn enter(case: &Case<'_>, entry: &ManualEntry) -> Decided {
     let planned = planned(entry)?;
     let bank = entry.kind.bank().map(|bank| bank.entry);
     Ok((Effect::Entry { entity: owner.number, digest: entry.digest(), bank }, alloc::vec![planned]))
+}
+
+/// Rules L7 and L38 for what an earlier system booked: countersigned as the opening balance is, and only
+/// until the books' first period is closed.
+fn history(case: &Case<'_>, owner: &NewEntity) -> Result<(), Refusal> {
+    let entity = owner.number;
+    period::countersigned(case, entity)?;
+    match owner.books_from().filter(|from| period::is_closed(case, entity, *from)) {
+        Some(period) => Err(HandRefusal::HistoryOver { entity, period }.into()),
+        None => Ok(()),
+    }
 }
 
 /// What the entry moves in cash, debit positive.
@@ -110,7 +124,8 @@ fn planned(entry: &ManualEntry) -> Result<Planned, Refusal> {
     Ok(Planned { entity: *entity, date: *date, postings: postings.collect(), reverses: None })
 }
 
-/// Reverses an entry made by hand, in full. Needs a submitter and an approver, two holders.
+/// Reverses an entry made by hand, in full. Needs a submitter and an approver, two holders, and for
+/// history whoever may enter it.
 pub(super) fn reverse(
     case: &Case<'_>,
     voucher: Voucher,
@@ -120,7 +135,10 @@ pub(super) fn reverse(
     period::check_count(entry.lines.len())?;
     let entity = entry.entity;
     let owner = &case.entity(entity)?.entity;
-    two(case, entity, Role::Submit)?;
+    match entry.kind {
+        EntryKind::History => history(case, owner)?,
+        _ => two(case, entity, Role::Submit)?,
+    }
     let unknown = HandRefusal::UnknownEntry { entity, voucher };
     let found = case.draft.find::<EntryRecord>(&(entity, voucher)).ok_or(unknown)?;
     if found.digest != entry.digest() {

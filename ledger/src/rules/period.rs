@@ -55,15 +55,7 @@ pub(super) fn open(case: &Case<'_>, entity: OrgNumber, date: Date, lines: &[Open
     lines.iter().try_for_each(|line| check_amount(line.amount))?;
     let record = case.entity(entity)?;
     let from = record.entity.books_from().ok_or(Refusal::NoBooks { entity })?;
-    let administrators: Vec<_> = case.holders(Some(entity), Role::Administer).collect();
-    case.need(entity, Role::Administer)?;
-    case.need(entity, Role::Audit)?;
-    let apart = case
-        .holders(Some(entity), Role::Audit)
-        .any(|auditor| administrators.iter().any(|other| other.holder() != auditor.holder()));
-    if !apart {
-        return Err(Refusal::AuditsItself { entity });
-    }
+    countersigned(case, entity)?;
     if record.opened {
         return Err(Refusal::OpenedBefore { entity });
     }
@@ -88,6 +80,17 @@ pub(super) fn open(case: &Case<'_>, entity: OrgNumber, date: Date, lines: &[Open
     }
     let opened = EntityRecord { opened: true, ..record.clone() };
     Ok((Effect::Entity(opened), alloc::vec![Planned { entity, date, postings, reverses: None }]))
+}
+
+/// Rule L7: the entity's administrator and its auditor, two holders.
+pub(super) fn countersigned(case: &Case<'_>, entity: OrgNumber) -> Result<(), Refusal> {
+    let administrators: Vec<_> = case.holders(Some(entity), Role::Administer).collect();
+    case.need(entity, Role::Administer)?;
+    case.need(entity, Role::Audit)?;
+    let apart = case
+        .holders(Some(entity), Role::Audit)
+        .any(|auditor| administrators.iter().any(|other| other.holder() != auditor.holder()));
+    if apart { Ok(()) } else { Err(Refusal::AuditsItself { entity }) }
 }
 
 /// Closes a period to postings, in order of time, once it is over.

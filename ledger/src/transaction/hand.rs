@@ -34,6 +34,8 @@ pub enum EntryKind {
     Memorial,
     /// What the bank moved without a document here: taxes received, wages paid, loans (bankbilag).
     Bank(BankReference),
+    /// What an earlier system booked before the entity came here (historikk): any account.
+    History,
 }
 
 impl EntryKind {
@@ -41,7 +43,7 @@ impl EntryKind {
     pub fn bank(&self) -> Option<&BankReference> {
         match self {
             Self::Bank(bank) => Some(bank),
-            Self::Reclassification | Self::Memorial => None,
+            Self::Reclassification | Self::Memorial | Self::History => None,
         }
     }
 }
@@ -52,6 +54,7 @@ impl fmt::Display for EntryKind {
             Self::Reclassification => "reclassification",
             Self::Memorial => "memorial",
             Self::Bank(_) => "bank",
+            Self::History => "history",
         })
     }
 }

@@ -381,6 +381,11 @@ fn hand_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
         ("enter-memorial", Operation::Enter(memorial()), vec![SUBMIT, APPROVE]),
         ("enter-bank", Operation::Enter(received), vec![SUBMIT]),
         (
+            "enter-history",
+            Operation::Enter(ManualEntry { kind: EntryKind::History, ..memorial() }),
+            vec![SUBMIT, APPROVE],
+        ),
+        (
             "reverse-entry",
             Operation::ReverseEntry {
                 voucher: Voucher { year: 2026, number: 411 },

@@ -385,3 +385,40 @@ fn l21_the_largest_recoding_fits_into_a_transaction_and_a_leaf() {
     assert!(leaf < 65_535, "{leaf}");
     world.audit();
 }
+
+#[test]
+fn l38_history_is_countersigned_and_ends_when_the_first_period_closes() {
+    let mut world = World::new();
+    let taken = |day: &str, lines: &[(&str, &str)]| ManualEntry {
+        date: date(day),
+        ..entry(EntryKind::History, lines)
+    };
+    // Cash, claims and the compensated VAT, which no other entry by hand may touch.
+    let lines = [
+        ("1.222.260", "100.00"),
+        ("1.222.429", "25.00"),
+        ("2.10.320", "-125.00"),
+        ("2.16.610", "25.00"),
+        ("1.222.729", "-25.00"),
+    ];
+    let history = taken("2026-01-15", &lines);
+    let both = [S_ADMIN, AUDITOR];
+    for signers in [&[S_SUBMIT, S_APPROVE][..], &[S_ADMIN], &[AUDITOR]] {
+        assert_eq!(world.send(Operation::Enter(history.clone()), signers).unwrap_err().rule(), "L7");
+    }
+    let booked = world.send(Operation::Enter(history.clone()), &both).unwrap();
+    assert_eq!(booked[0].postings.len(), 5);
+    let unknown = taken("2026-01-15", &[("1.222.999", "1.00"), ("2.10.320", "-1.00")]);
+    assert_eq!(world.send(Operation::Enter(unknown), &both).unwrap_err().rule(), "L3");
+    assert_eq!(world.send(reverse(1, history.clone()), &[S_SUBMIT, S_APPROVE]).unwrap_err().rule(), "L7");
+    assert!(world.send(reverse(1, history.clone()), &both).is_ok());
+    let january = Period::parse("2026-01").unwrap();
+    world.send(Operation::ClosePeriod { entity: org(S), period: january }, &[S_ADMIN]).unwrap();
+    let late = taken("2026-02-15", &lines);
+    refused(
+        world.send(Operation::Enter(late), &both),
+        "L38",
+        "entity 964965226: history ends when its first period, 2026-01, is closed; enter what is missing as a memorial entry",
+    );
+    world.audit();
+}
