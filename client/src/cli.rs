@@ -208,6 +208,21 @@ enum Command {
         #[command(flatten)]
         signing: Signing,
     },
+    /// Net two approved documents by which two parties owe each other, as far as the smaller reaches;
+    /// signed by whoever orders payments of each.
+    Net {
+        /// seller/number/issued.
+        #[arg(value_parser = client::name::document)]
+        one: DocumentId,
+        /// seller/number/issued, the other way round.
+        #[arg(value_parser = client::name::document)]
+        other: DocumentId,
+        /// Posting date [default: today in Norway; name it to repeat the command on another day].
+        #[arg(long, value_parser = values::date)]
+        date: Option<Date>,
+        #[command(flatten)]
+        signing: Signing,
+    },
     /// Book what the bank booked (camt.054, camt.053): every entry that answers an order.
     Settle {
         /// The bank's message.
@@ -552,6 +567,7 @@ fn online(args: &Args, session: &mut Session<'_>) -> Result<Output, Failure> {
             let terms = orders::Terms { debtor_account, out, version: *version, on: *on };
             orders::order(session, documents, archive, &terms, signing)
         }
+        Command::Net { one, other, date, signing } => write::net(session, (one, other), *date, signing),
         Command::Settle { file, archive, signing } => orders::settle(session, file, archive, signing),
         Command::Reject { file, archive, signing } => orders::reject(session, file, archive, signing),
         Command::Entity { entity } => read::entity(session, *entity),

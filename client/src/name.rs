@@ -133,7 +133,8 @@ impl Step {
             | Operation::ReportOffence(_)
             | Operation::Enter(_)
             | Operation::ReverseEntry { .. }
-            | Operation::AdoptBudget(_) => return None,
+            | Operation::AdoptBudget(_)
+            | Operation::NetClaims { .. } => return None,
         })
     }
 }
@@ -188,6 +189,7 @@ pub fn of_receipt(operation: &Operation, transaction: &Digest) -> String {
         Operation::AdoptBudget(part) => {
             format!("budget-{}-{}-{}-{}", part.entity, part.year, part.version, short(transaction))
         }
+        Operation::NetClaims { .. } => format!("netting-{}", short(transaction)),
         Operation::Enter(entry) => format!("entry-{}-{}", entry.entity, short(transaction)),
         Operation::ReverseEntry { voucher, entry, .. } => {
             format!("reversal-{}-{}-{}", entry.entity, voucher.year, voucher.number)

@@ -221,6 +221,9 @@ pub fn operation(operation: &Operation) -> String {
                 many(lines.len() as u64, "line")
             )
         }
+        Operation::NetClaims { one, other, amount, .. } => {
+            format!("net {amount} of {} and {}", name::of_document(one), name::of_document(other))
+        }
         Operation::ReverseEntry { voucher, entry, .. } => {
             format!("reverse voucher {voucher} of {}", entry.entity)
         }

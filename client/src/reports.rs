@@ -72,7 +72,7 @@ pub struct Supplier {
     pub invoiced: Total,
     /// What credit notes took back.
     pub credited: Total,
-    /// What was paid, less what was refunded or returned.
+    /// What was paid or netted, less what was refunded or returned.
     pub paid: Total,
     /// What the documents say is open, credit notes taken off.
     pub open: Total,
@@ -318,6 +318,14 @@ fn follow(booked: &mut BTreeMap<DocumentId, Booked>, line: &JournalLine) {
         }
         Operation::Cancel { coded, .. } => {
             booked.remove(&coded.document.id);
+            return;
+        }
+        Operation::NetClaims { one, other, amount, .. } => {
+            for id in [one, other] {
+                if let Some(document) = booked.get_mut(id) {
+                    document.settled += i128::from(amount.0);
+                }
+            }
             return;
         }
         Operation::SettlePayment { document, amount, .. } => (document, i128::from(amount.0)),

@@ -166,6 +166,24 @@ pub(crate) fn settlement(
     entries(parties, date, turn, bought, sold)
 }
 
+/// Claims that cancel out: each party's debt to the other and its claim on it fall by the same amount.
+pub(crate) fn netting(
+    parameters: &ParameterRecord,
+    parties: Parties<'_>,
+    amount: Amount,
+    date: Date,
+) -> Vec<Planned> {
+    let lines = |own: &NewEntity, other: &NewEntity| {
+        let chart = Chart::of(parameters, own.kind);
+        alloc::vec![
+            Posting::new(chart.payable(other.sector), amount),
+            Posting::new(chart.receivable(other.sector), Amount(-amount.0)),
+        ]
+    };
+    let Parties { buyer, seller } = parties;
+    entries(parties, date, false, lines(buyer, seller), lines(seller, buyer))
+}
+
 /// Whether the ledger alone books on this account of a buyer's chart: cash, claims, debts, what was
 /// prepaid, VAT and its compensation.
 pub(crate) fn books_itself(parameters: &ParameterRecord, buyer: EntityKind, account: Account) -> bool {

@@ -336,6 +336,8 @@ pub enum Status {
     Credited,
     /// Taken back on both sides; it may be registered anew.
     Cancelled,
+    /// Nothing is open, because what its seller owes its buyer was netted with it.
+    Netted,
 }
 
 impl fmt::Display for Status {
@@ -349,6 +351,7 @@ impl fmt::Display for Status {
             Self::Returned => "returned",
             Self::Credited => "credited",
             Self::Cancelled => "cancelled",
+            Self::Netted => "netted",
         })
     }
 }
@@ -361,6 +364,8 @@ pub struct DocumentRecord {
     pub id: DocumentId,
     /// Whether it is a credit note.
     pub credit_note: bool,
+    /// Whether any of its lines bears VAT.
+    pub bears_vat: bool,
     /// Index in the register of documents of the invoice that a credit note was set off against.
     pub corrects: Option<u64>,
     /// Who owes, or is owed on a credit note.
@@ -391,9 +396,9 @@ pub struct DocumentRecord {
     pub buyer_voucher: Option<Voucher>,
     /// Voucher of registration, or of the cancellation, in the seller's books.
     pub seller_voucher: Option<Voucher>,
-    /// Voucher of the last settlement or return in the buyer's books.
+    /// Voucher of the last settlement, netting or return in the buyer's books.
     pub buyer_payment_voucher: Option<Voucher>,
-    /// Voucher of the last settlement or return in the seller's books.
+    /// Voucher of the last settlement, netting or return in the seller's books.
     pub seller_payment_voucher: Option<Voucher>,
     /// Digest of the lines that stand in the buyer's books; zero where it keeps none.
     pub buyer_booked: Digest,

@@ -23,10 +23,12 @@ use crate::transaction::{DocumentId, LINES_MAX, MANDATES_MAX, PaymentId, Role, T
 mod budget;
 mod governance;
 mod hand;
+mod netting;
 
 pub use budget::BudgetRefusal;
 pub use governance::GovernanceRefusal;
 pub use hand::HandRefusal;
+pub use netting::NettingRefusal;
 
 /// Largest amount of a line or a total, in øre: with it, every sum over a document fits an
 /// [`Amount`]. It is 10 000 billion NOK, more than the country's yearly product.
@@ -605,6 +607,9 @@ pub enum Refusal {
     /// Rules L8 and L44: about budgets.
     #[error(transparent)]
     Budget(#[from] BudgetRefusal),
+    /// Rules L13 and L41: about netting.
+    #[error(transparent)]
+    Netting(#[from] NettingRefusal),
 }
 
 impl Refusal {
@@ -671,6 +676,7 @@ impl Refusal {
             Self::Governance(refusal) => refusal.rule(),
             Self::Hand(refusal) => refusal.rule(),
             Self::Budget(refusal) => refusal.rule(),
+            Self::Netting(refusal) => refusal.rule(),
         }
     }
 }

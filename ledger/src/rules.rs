@@ -35,6 +35,7 @@ mod budget;
 mod document;
 mod governance;
 mod hand;
+mod netting;
 mod parties;
 mod payment;
 mod period;
@@ -100,6 +101,8 @@ enum Effect {
         /// The appropriations that it goes beyond.
         beyond: Vec<AppropriationRecord>,
     },
+    /// Claims of two parties on each other cancel out.
+    Netting { documents: [Box<DocumentRecord>; 2] },
     /// The epoch ends.
     Epoch {
         /// Who validates next.
@@ -155,6 +158,9 @@ pub fn check(draft: &Draft<'_>, transaction: &VerifiedTransaction) -> Result<Pla
         Operation::Cancel { coded, correction } => hand::cancel(&case()?, coded, correction)?,
         Operation::AdoptBudget(part) => budget::adopt(&case()?, part)?,
         Operation::ApproveCovered { coded, duty } => budget::approve(&case()?, coded, duty.as_ref())?,
+        Operation::NetClaims { one, other, amount, date } => {
+            netting::net(&case()?, one, other, *amount, *date)?
+        }
         // The signers of these are validators, who need no mandate.
         Operation::ChangeValidators(change) => governance::change(draft, transaction, change)?,
         Operation::ReportOffence(offence) => governance::report(draft, transaction, offence)?,
@@ -264,6 +270,14 @@ pub fn apply(draft: &mut Draft<'_>, plan: Plan) -> Vec<JournalEntry> {
             draft.put(*document);
             for record in beyond {
                 draft.put(record);
+            }
+        }
+        Effect::Netting { documents } => {
+            for mut document in documents {
+                document.buyer_payment_voucher = voucher(document.buyer).or(document.buyer_payment_voucher);
+                let sellers = voucher(document.id.seller).or(document.seller_payment_voucher);
+                document.seller_payment_voucher = sellers;
+                draft.put(*document);
             }
         }
         Effect::Entry { entity, digest, bank } => {

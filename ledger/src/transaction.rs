@@ -471,6 +471,17 @@ pub enum Operation {
         /// Why it is paid although the budget does not cover it.
         duty: Option<Override>,
     },
+    /// Nets two documents by which two parties owe each other (motregning).
+    NetClaims {
+        /// One, approved by its buyer.
+        one: DocumentId,
+        /// The other, approved by its buyer, who is the first one's seller.
+        other: DocumentId,
+        /// What the smaller has open.
+        amount: Amount,
+        /// Posting date.
+        date: Date,
+    },
 }
 
 impl Operation {

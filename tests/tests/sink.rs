@@ -11,16 +11,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use client::client::Client;
+use ledger::account::Account;
 use ledger::amount::Amount;
 use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::genesis::Genesis;
 use ledger::transaction::{
-    BankReference, Document, DocumentId, DocumentKind, Operation, ReasonCode, Role, SignedTransaction,
+    BankReference, Coded, Correction, Document, DocumentId, DocumentKind, Line as DocumentLine, Operation,
+    Reason, ReasonCode, Role, SignedTransaction,
 };
 use tests::cluster::{Cluster, Line, program, results};
 use tests::opening::Opening;
-use tests::payments::{self, Dice};
+use tests::payments::{self, Dice, Town};
 use tests::postgres::Postgres;
 
 const KILLS: usize = 50;
@@ -118,8 +120,79 @@ impl Site {
             note.kind = DocumentKind::CreditNote { corrects: Some(invoice.id.clone()) };
             after.push(opening.town.step(&self.cluster.chain, &note, Role::Submit));
         }
+        let instead = bills[2]
+            .lines
+            .iter()
+            .map(|line| DocumentLine { account: Account::parse("1.221.260").unwrap(), ..line.clone() })
+            .collect();
+        let recode = Operation::Recode {
+            coded: Coded { document: bills[2].clone(), recoded: None },
+            lines: instead,
+            correction: self.correction(Reason::Account),
+        };
+        after.push(self.signed_by(
+            number("recode", &bills[2].id),
+            recode,
+            &[Role::Submit, Role::Approve],
+            &[],
+        ));
         parts.push(after);
+        parts.extend(self.between_towns(round));
         parts
+    }
+
+    /// Claims of two towns on each other: one is netted in full, one in part, one cancelled.
+    fn between_towns(&self, round: u64) -> Vec<Vec<SignedTransaction>> {
+        let Opening { town, neighbour, today, .. } = &self.opening;
+        let claim = |buyer: &Town, seller: &Town, name: &str, net| {
+            payments::document(buyer.number, seller.number, &format!("{name}{round}"), *today, Amount(net), 0)
+        };
+        let owed = claim(town, neighbour, "owed-", 50_000);
+        let owing = claim(neighbour, town, "owing-", 30_000);
+        let wrong = claim(town, neighbour, "wrong-", 10_000);
+        let chain = &self.cluster.chain;
+        let number =
+            |what: &str| Digest::of(&[what.as_bytes(), &round.to_le_bytes()]).0[..16].try_into().unwrap();
+        let net = Operation::NetClaims {
+            one: owed.id.clone(),
+            other: owing.id.clone(),
+            amount: owing.payable,
+            date: *today,
+        };
+        let cancel = Operation::Cancel {
+            coded: Coded { document: wrong.clone(), recoded: None },
+            correction: self.correction(Reason::Twice),
+        };
+        let steps = [Role::Submit, Role::Attest, Role::Approve];
+        let mut parts: Vec<Vec<SignedTransaction>> = steps
+            .into_iter()
+            .map(|role| vec![town.step(chain, &owed, role), neighbour.step(chain, &owing, role)])
+            .collect();
+        parts[0].push(town.step(chain, &wrong, Role::Submit));
+        parts.push(vec![
+            self.signed_by(number("net"), net, &[Role::Order], &[Role::Order]),
+            self.signed_by(number("cancel"), cancel, &[Role::Submit, Role::Approve], &[Role::Submit]),
+        ]);
+        parts
+    }
+
+    fn correction(&self, reason: Reason) -> Correction {
+        Correction { date: self.opening.today, reason, content: Digest::of(&[b"why"]) }
+    }
+
+    /// Signed by the town's holders of some roles, and the neighbour's of others.
+    fn signed_by(
+        &self,
+        number: [u8; 16],
+        operation: Operation,
+        own: &[Role],
+        other: &[Role],
+    ) -> SignedTransaction {
+        let Opening { town, neighbour, .. } = &self.opening;
+        let keys =
+            own.iter().map(|role| town.key(*role)).chain(other.iter().map(|role| neighbour.key(*role)));
+        let keys: Vec<_> = keys.collect();
+        payments::signed(&self.cluster.chain, town.number, number, operation, &keys)
     }
 
     fn submit(&self, address: SocketAddr, part: &[SignedTransaction]) {
@@ -332,7 +405,9 @@ fn documents_agree(client: &Client, database: &mut postgres::Client) {
         assert_eq!(row.get::<_, &str>(10) == "credit_note", record.credit_note, "{name}");
         assert!(row.get::<_, i64>(11) >= 1, "{name}");
     }
-    for status in ["registered", "approved", "ordered", "settled", "returned", "credited"] {
+    for status in
+        ["registered", "approved", "ordered", "settled", "returned", "credited", "cancelled", "netted"]
+    {
         assert!(statuses.contains_key(status), "no document is {status}: {statuses:?}");
     }
 }

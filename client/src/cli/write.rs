@@ -173,6 +173,25 @@ fn cancelled(session: &Session<'_>, id: &DocumentId, signing: &Signing) -> Resul
     }
 }
 
+/// Nets two documents as far as the smaller reaches.
+pub(crate) fn net(
+    session: &mut Session<'_>,
+    (one, other): (&DocumentId, &DocumentId),
+    date: Option<Date>,
+    signing: &Signing,
+) -> Result<Output, Failure> {
+    let first = session.document(one)?.record().clone();
+    let second = session.document(other)?.record().clone();
+    let operation = Operation::NetClaims {
+        one: one.clone(),
+        other: other.clone(),
+        amount: first.open.min(second.open),
+        date: date.unwrap_or_else(|| today(now())),
+    };
+    let done = session.act(signing, first.buyer, operation, 0)?;
+    Ok(session.done(&done))
+}
+
 pub(crate) fn attest(
     session: &mut Session<'_>,
     id: &DocumentId,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use ledger::account::{Account, Class};
+use ledger::amount::Amount;
 use ledger::block::{Booked, Leaf, Seal};
 use ledger::digest::Digest;
 use ledger::entry::{JournalEntry, Posting, Voucher};
@@ -119,6 +120,7 @@ fn name(operation: &Operation) -> &'static str {
         Operation::Cancel { .. } => "cancel",
         Operation::AdoptBudget(_) => "adopt_budget",
         Operation::ApproveCovered { .. } => "approve_covered",
+        Operation::NetClaims { .. } => "net_claims",
     }
 }
 
@@ -221,6 +223,14 @@ impl Steps<'_, '_> {
             Operation::Cancel { coded, .. } => {
                 self.moved(leaf, &coded.document.id, update!("status = 'cancelled', open_ore = 0"))?
             }
+            Operation::NetClaims { one, other, amount, .. } => {
+                // Both documents take the step, and neither alone is what the entries are about.
+                for id in [one, other] {
+                    let row = self.netted(leaf, id, amount)?;
+                    self.stepped(leaf, row, operation)?;
+                }
+                return Ok(None);
+            }
             Operation::GrantKey(_)
             | Operation::RevokeKey { .. }
             | Operation::OpenBooks { .. }
@@ -231,10 +241,23 @@ impl Steps<'_, '_> {
             | Operation::Recover(_)
             | Operation::ReportOffence(_) => return Ok(None),
         };
+        self.stepped(leaf, row, operation)
+    }
+
+    fn stepped(&mut self, leaf: u64, row: i64, operation: &Operation) -> Result<Option<i64>, SinkError> {
         self.document(
             "INSERT INTO hovedbok.steps VALUES ($1, $2, $3) RETURNING document",
             &[&signed(leaf), &row, &name(operation)],
         )
+    }
+
+    fn netted(&mut self, leaf: u64, id: &DocumentId, amount: &Amount) -> Result<i64, SinkError> {
+        let (seller, issued) = (number(id.seller.number()), id.issued.to_string());
+        let sql = update!(
+            "open_ore = open_ore - $5, status = CASE WHEN open_ore = $5 THEN 'netted' ELSE status END"
+        );
+        let found = self.document(sql, &[&signed(leaf), &seller, &id.number.as_str(), &issued, &amount.0])?;
+        found.ok_or_else(|| SinkError::Unknown { leaf, what: format!("document {id}") })
     }
 
     fn moved(&mut self, leaf: u64, id: &DocumentId, sql: &'static str) -> Result<i64, SinkError> {

@@ -83,12 +83,13 @@ CREATE TABLE documents (
 CREATE INDEX ON documents (buyer, status);
 
 CREATE TABLE steps (
-  leaf bigint PRIMARY KEY REFERENCES transactions,
+  leaf bigint NOT NULL REFERENCES transactions,
   document bigint NOT NULL REFERENCES documents,
-  step text NOT NULL
+  step text NOT NULL,
+  PRIMARY KEY (leaf, document)
 );
 CREATE INDEX ON steps (document);
-COMMENT ON TABLE steps IS 'The life of each document: one row for each transaction about it.';
+COMMENT ON TABLE steps IS 'The life of each document: one row for each transaction about it; a netting is about two.';
 
 CREATE TABLE entries (
   entity integer NOT NULL,

@@ -64,7 +64,7 @@ pub enum HandRefusal {
     },
     /// Rule L37: a part of it is settled by other documents.
     #[error(
-        "document {document}: {open} of {payable} is open; cancel nothing that credit notes have lowered, register another note for the rest"
+        "document {document}: {open} of {payable} is open; cancel nothing that credit notes or netting have lowered, register a note for the rest"
     )]
     PartlyCredited {
         /// The document.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Case, Decided, Effect, Signer, budget, payment, period, vat};
 use crate::account::{Account, Class};
+use crate::amount::Amount;
 use crate::booking::{self, Parties};
 use crate::codes;
 use crate::digest::Digest;
@@ -110,7 +111,7 @@ fn may_set_off(invoice: &DocumentRecord) -> bool {
         Status::Registered | Status::Attested | Status::Approved | Status::Returned | Status::Credited => {
             true
         }
-        Status::Ordered | Status::Settled | Status::Cancelled => false,
+        Status::Ordered | Status::Settled | Status::Netted | Status::Cancelled => false,
     }
 }
 
@@ -127,6 +128,7 @@ fn record(
     DocumentRecord {
         id: document.id.clone(),
         credit_note: matches!(document.kind, DocumentKind::CreditNote { .. }),
+        bears_vat: document.vat_totals.iter().any(|total| total.vat != Amount::ZERO),
         corrects: set_off.and_then(|invoice| case.draft.index_of::<DocumentRecord>(&invoice.id)),
         buyer: document.buyer,
         status,

@@ -220,7 +220,7 @@ pub(super) fn cancel(case: &Case<'_>, coded: &Coded, correction: &Correction) ->
 }
 
 /// All that a document may be recoded in; the first is what a refusal asks for.
-const NOT_CANCELLED: [Status; 7] = [
+const NOT_CANCELLED: [Status; 8] = [
     Status::Registered,
     Status::Attested,
     Status::Approved,
@@ -228,6 +228,7 @@ const NOT_CANCELLED: [Status; 7] = [
     Status::Settled,
     Status::Returned,
     Status::Credited,
+    Status::Netted,
 ];
 
 /// Rule L7: a submitter and an approver of the buyer, two holders, neither of them the seller's.

@@ -26,6 +26,7 @@ mod books;
 mod budget;
 mod documents;
 mod hand;
+mod netting;
 mod parties;
 mod payments;
 mod properties;

@@ -417,6 +417,16 @@ fn hand_operations() -> Vec<(&'static str, Operation, Vec<u8>)> {
             },
             vec![APPROVE, SUBMIT],
         ),
+        (
+            "net-claims",
+            Operation::NetClaims {
+                one: invoice_id(),
+                other: DocumentId { seller: buyer(), ..invoice_id() },
+                amount: Amount(4_000_000),
+                date: date(20_260_402),
+            },
+            vec![APPROVE, SUBMIT],
+        ),
     ]
 }
 
@@ -533,6 +543,7 @@ pub(crate) fn records() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let document = DocumentRecord {
         id: invoice_id(),
         credit_note: false,
+        bears_vat: true,
         corrects: None,
         buyer: buyer(),
         status: Status::Approved,

@@ -213,6 +213,8 @@ pub(super) enum DocumentStatus {
     Credited,
     /// Taken back on both sides; it may be registered anew.
     Cancelled,
+    /// Netted in full with what its seller owes its buyer.
+    Netted,
 }
 
 impl From<Status> for DocumentStatus {
@@ -226,6 +228,7 @@ impl From<Status> for DocumentStatus {
             Status::Returned => Self::Returned,
             Status::Credited => Self::Credited,
             Status::Cancelled => Self::Cancelled,
+            Status::Netted => Self::Netted,
         }
     }
 }
