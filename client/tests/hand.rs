@@ -129,3 +129,60 @@ fn l38_l12_entries_are_made_by_hand_and_what_the_bank_moved_names_its_entry() {
     let text = world.run(&bank("SKATT-1", "--id again")).fails(1);
     assert!(text.contains("refused L12") && text.contains("is already booked"), "{text}");
 }
+
+/// An invoice without VAT for pupils, between two municipalities.
+fn pupils(world: &World, seller: &str, number: &str, buyer: &str, net: &str) {
+    let text = include_str!("../../demo/invoices/kurs-sandnes.xml")
+        .replace("964965137", "BUYER")
+        .replace("NO123456785MVA", &format!("NO{seller}MVA"))
+        .replace("123456785", seller)
+        .replace("BUYER", buyer)
+        .replace("<cbc:ID>10460</cbc:ID>", &format!("<cbc:ID>{number}</cbc:ID>"))
+        .replace("1.202.150", "1.202.350")
+        .replace(">12600.00<", &format!(">{net}<"))
+        .replace(
+            "<cbc:PriceAmount currencyID=\"NOK\">4200.00",
+            &format!("<cbc:PriceAmount currencyID=\"NOK\">{net}"),
+        )
+        .replace("unitCode=\"EA\">3<", "unitCode=\"EA\">1<");
+    fs::write(world.folder.join(format!("{number}.xml")), text).unwrap();
+}
+
+#[test]
+fn l41_two_municipalities_net_what_they_owe_each_other() {
+    let world = world("net");
+    for (holder, role) in (1..).zip(["submit", "attest", "approve", "order"]) {
+        world.run(&format!("keygen n-{role}.key")).ok();
+        let words = format!(
+            "register key n-{role}.key --entity 964965137 --holder {holder} --role {role} --key governance.key"
+        );
+        world.run(&words).ok();
+    }
+    pupils(&world, "964965137", "77", "964965226", "250000.00");
+    pupils(&world, "964965226", "12", "964965137", "40000.00");
+    for (number, document, keys) in [
+        ("77", "964965137/77/2026-05-20", ["submitter", "attester", "approver"]),
+        ("12", "964965226/12/2026-05-20", ["n-submit", "n-attest", "n-approve"]),
+    ] {
+        let [submit, attest, approve] = keys;
+        world.run(&format!("submit {number}.xml --archive archive --key {submit}.key")).ok();
+        world.run(&format!("attest {document} --key {attest}.key")).ok();
+        world.run(&format!("approve {document} --key {approve}.key")).ok();
+    }
+    let net = "net 964965137/77/2026-05-20 964965226/12/2026-05-20 --key payer.key";
+    let text = world.run(net).fails(1);
+    assert!(text.contains("refused L7"), "{text}");
+    let booked = world.run(&format!("{net} --key n-order.key")).ok();
+    assert!(
+        booked.contains(
+            "net 40 000,00 of 964965137/77/2026-05-20 and 964965226/12/2026-05-20: posted at leaf "
+        ),
+        "{booked}"
+    );
+    let shown = world.run("document 964965226/12/2026-05-20").ok();
+    assert!(shown.starts_with("964965226/12/2026-05-20  invoice, netted\n"), "{shown}");
+    assert!(world.run("document 964965137/77/2026-05-20").ok().contains("210 000,00"));
+    let report = world.run("report suppliers 964965226").ok();
+    assert!(report.contains("40 000,00") && report.contains("210 000,00"), "{report}");
+    world.run("report between 964965226 964965137").ok();
+}

@@ -17,8 +17,8 @@ use ledger::digest::Digest;
 use ledger::entity::OrgNumber;
 use ledger::genesis::Genesis;
 use ledger::transaction::{
-    BankReference, Coded, Correction, Document, DocumentId, DocumentKind, Line as DocumentLine, Operation,
-    Reason, ReasonCode, Role, SignedTransaction,
+    BankReference, BudgetPart, Coded, Correction, Document, DocumentId, DocumentKind, EntryLine, Level,
+    Line as DocumentLine, Operation, Reason, ReasonCode, Role, SignedTransaction,
 };
 use tests::cluster::{Cluster, Line, program, results};
 use tests::opening::Opening;
@@ -39,7 +39,12 @@ struct Site {
 impl Site {
     fn start() -> Self {
         let cluster = Cluster::start(4);
-        Self { opening: Opening::of(&cluster), cluster, database: Postgres::start() }
+        let site = Self { opening: Opening::of(&cluster), cluster, database: Postgres::start() };
+        let town = &site.opening.town;
+        let budget = town.grant(town.key(Role::Order), 5, &[Role::Budget]);
+        let grant = site.signed([7; 16], Operation::GrantKey(budget), Role::Administer);
+        site.submit(site.cluster.rpc[0], &[grant]);
+        site
     }
 
     fn genesis(&self) -> PathBuf {
@@ -138,6 +143,7 @@ impl Site {
         ));
         parts.push(after);
         parts.extend(self.between_towns(round));
+        parts.extend(self.budget(round));
         parts
     }
 
@@ -174,6 +180,37 @@ impl Site {
             self.signed_by(number("cancel"), cancel, &[Role::Submit, Role::Approve], &[Role::Submit]),
         ]);
         parts
+    }
+
+    /// Next year's budget in the first round, and an amendment in each later one.
+    fn budget(&self, round: u64) -> Vec<Vec<SignedTransaction>> {
+        let line = |account: &str, ore| EntryLine {
+            account: Account::parse(account).unwrap(),
+            amount: Amount(ore),
+            cost_centre: None,
+            project: None,
+        };
+        let part = |lines, last| BudgetPart {
+            entity: self.opening.town.number,
+            year: self.opening.today.year() + 1,
+            version: u32::try_from(round).unwrap() + 1,
+            level: Level { function: true, art_group: true, cost_centre: false, project: false },
+            decision: Digest::of(&[b"decision", &round.to_le_bytes()]),
+            lines,
+            last,
+        };
+        let parts = [
+            part(vec![line("1.222.260", 900_000), line("1.221.260", 100_000)], false),
+            part(vec![line("1.800.870", -1_000_000)], true),
+        ];
+        (0u8..)
+            .zip(parts)
+            .map(|(place, part)| {
+                let digest = Digest::of(&[b"budget", &[place], &round.to_le_bytes()]);
+                let number = digest.0[..16].try_into().unwrap();
+                vec![self.signed_by(number, Operation::AdoptBudget(part), &[Role::Order, Role::Approve], &[])]
+            })
+            .collect()
     }
 
     fn correction(&self, reason: Reason) -> Correction {
@@ -354,6 +391,7 @@ fn equal_to_the_proven_books(site: &Site) {
         assert!(copied == proven, "{entity}: {} rows copied, {} proven", copied.len(), proven.len());
         balances_agree(site, entity, &client, &mut database);
     }
+    budget_agrees(site, &client, &mut database);
     documents_agree(&client, &mut database);
 }
 
@@ -378,6 +416,31 @@ fn balances_agree(site: &Site, entity: OrgNumber, client: &Client, database: &mu
     let copied: BTreeMap<String, [i64; 4]> =
         rows.iter().map(|r| (r.get(0), [r.get(1), r.get(2), r.get(3), r.get(4)])).collect();
     assert_eq!(copied, proven, "{entity} in {period}");
+}
+
+/// What the copy's view says of next year is what the register proves, appropriation by appropriation.
+fn budget_agrees(site: &Site, client: &Client, database: &mut postgres::Client) {
+    let (town, year) = (site.opening.town.number, site.opening.today.year() + 1);
+    let budget = client.budget(town, year).unwrap();
+    let version = budget.record.version;
+    let proven: BTreeMap<(i32, i32), i64> = budget
+        .appropriations
+        .iter()
+        .map(|record| {
+            let place = (record.cell.function.unwrap().into(), record.cell.art_group.unwrap().into());
+            (place, i64::try_from(record.in_force(version).0).unwrap())
+        })
+        .collect();
+    let rows = database
+        .query(
+            "SELECT function, art / 10, sum(adopted_ore)::bigint FROM hovedbok.budget_against_actual
+             WHERE entity = $1 AND year = $2 GROUP BY 1, 2",
+            &[&i32::try_from(town.number()).unwrap(), &i32::from(year)],
+        )
+        .unwrap();
+    let copied: BTreeMap<(i32, i32), i64> = rows.iter().map(|r| ((r.get(0), r.get(1)), r.get(2))).collect();
+    assert!(version >= 3 && !copied.is_empty(), "version {version}");
+    assert_eq!(copied, proven);
 }
 
 fn documents_agree(client: &Client, database: &mut postgres::Client) {

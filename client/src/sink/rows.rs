@@ -14,7 +14,8 @@ use ledger::block::{Booked, Leaf, Seal};
 use ledger::digest::Digest;
 use ledger::entry::{JournalEntry, Posting, Voucher};
 use ledger::transaction::{
-    Document, DocumentId, DocumentKind, NewEntity, Operation, ReasonCode, TransactionId,
+    BudgetPart, Document, DocumentId, DocumentKind, EntryLine, NewEntity, Operation, ReasonCode,
+    TransactionId,
 };
 use postgres::types::ToSql;
 use postgres::{Statement, Transaction};
@@ -35,7 +36,11 @@ pub(super) fn copy(
     let mut journal = Journal::default();
     for (index, leaf) in (first..).zip(leaves) {
         if let Leaf::Transaction(booked) = leaf {
-            let document = steps.step(index, &booked.signed.transaction.operation)?;
+            let operation = &booked.signed.transaction.operation;
+            if let Operation::AdoptBudget(part) = operation {
+                journal.adopt(part, index);
+            }
+            let document = steps.step(index, operation)?;
             booked.entries.iter().for_each(|entry| journal.add(entry, document, index));
         }
     }
@@ -223,6 +228,14 @@ impl Steps<'_, '_> {
             Operation::Cancel { coded, .. } => {
                 self.moved(leaf, &coded.document.id, update!("status = 'cancelled', open_ore = 0"))?
             }
+            Operation::AdoptBudget(BudgetPart { entity, year, version, last: true, .. }) => {
+                let version = number(*version);
+                self.database.execute(
+                    "INSERT INTO hovedbok.budgets VALUES ($1, $2, $3, $4)",
+                    &[&number(entity.number()), &i32::from(*year), &version, &signed(leaf)],
+                )?;
+                return Ok(None);
+            }
             Operation::NetClaims { one, other, amount, .. } => {
                 // Both documents take the step, and neither alone is what the entries are about.
                 for id in [one, other] {
@@ -338,6 +351,7 @@ impl Steps<'_, '_> {
 struct Journal {
     entries: String,
     postings: String,
+    budget_lines: String,
     accounts: BTreeSet<Account>,
 }
 
@@ -371,6 +385,19 @@ impl Journal {
         }
     }
 
+    fn adopt(&mut self, part: &BudgetPart, leaf: u64) {
+        let BudgetPart { entity, year, version, lines, .. } = part;
+        for (place, line) in (1..).zip(lines) {
+            let EntryLine { account, amount, cost_centre, project } = line;
+            self.accounts.insert(*account);
+            let (cost_centre, project) = (or_null(*cost_centre), or_null(*project));
+            self.budget_lines += &format!(
+                "{leaf}\t{place}\t{entity}\t{year}\t{version}\t{account}\t{}\t{cost_centre}\t{project}\n",
+                amount.0
+            );
+        }
+    }
+
     fn write(self, steps: Steps<'_, '_>) -> Result<(), SinkError> {
         let Steps { database, .. } = steps;
         let insert = database.prepare(
@@ -394,7 +421,8 @@ impl Journal {
             )?;
         }
         put(database, "COPY hovedbok.entries FROM STDIN", self.entries.as_bytes())?;
-        put(database, "COPY hovedbok.postings FROM STDIN", self.postings.as_bytes())
+        put(database, "COPY hovedbok.postings FROM STDIN", self.postings.as_bytes())?;
+        put(database, "COPY hovedbok.budget_lines FROM STDIN", self.budget_lines.as_bytes())
     }
 }
 

@@ -138,6 +138,50 @@ CREATE TABLE closed_periods (
   PRIMARY KEY (entity, period)
 );
 
+CREATE TABLE budgets (
+  entity integer NOT NULL,
+  year integer NOT NULL,
+  version integer NOT NULL,
+  leaf bigint NOT NULL REFERENCES transactions,
+  PRIMARY KEY (entity, year, version)
+);
+COMMENT ON TABLE budgets IS 'Versions in force: each from the part on that completed it.';
+
+CREATE TABLE budget_lines (
+  leaf bigint NOT NULL REFERENCES transactions,
+  line integer NOT NULL,
+  entity integer NOT NULL,
+  year integer NOT NULL,
+  version integer NOT NULL,
+  account text NOT NULL REFERENCES accounts,
+  amount_ore bigint NOT NULL,
+  cost_centre bigint,
+  project bigint,
+  PRIMARY KEY (leaf, line)
+);
+CREATE INDEX ON budget_lines (entity, year);
+COMMENT ON TABLE budget_lines IS 'What each version appropriates, or changes by; those of a version not in budgets wait.';
+
+CREATE VIEW budget_against_actual AS
+WITH adopted AS (
+  SELECT l.entity, l.year, l.account, sum(l.amount_ore) AS adopted_ore
+  FROM budget_lines l JOIN budgets USING (entity, year, version)
+  GROUP BY l.entity, l.year, l.account
+), booked AS (
+  SELECT p.entity, p.period / 100 AS year, p.account, sum(p.amount_ore) AS booked_ore
+  FROM postings p JOIN accounts a USING (account)
+  WHERE a.class IN ('investment', 'operating')
+  GROUP BY p.entity, p.period / 100, p.account
+)
+SELECT entity, year, account, a.class, a.function, a.art,
+       coalesce(adopted_ore, 0) AS adopted_ore, coalesce(booked_ore, 0) AS booked_ore,
+       coalesce(adopted_ore, 0) - coalesce(booked_ore, 0) AS left_ore,
+       round(coalesce(adopted_ore, 0) / 100.0, 2) AS adopted, round(coalesce(booked_ore, 0) / 100.0, 2) AS booked
+FROM adopted FULL JOIN booked USING (entity, year, account) JOIN accounts a USING (account)
+WHERE EXISTS (SELECT FROM budgets b WHERE b.entity = coalesce(adopted.entity, booked.entity)
+              AND b.year = coalesce(adopted.year, booked.year));
+COMMENT ON VIEW budget_against_actual IS 'Of years that have a budget in force: each account, expense positive.';
+
 CREATE VIEW trial_balance AS
 WITH movements AS (
   SELECT p.entity, p.account, a.carries_over, p.period,
