@@ -31,3 +31,4 @@ pub mod reports;
 pub mod seen;
 pub mod sink;
 pub mod submit;
+pub mod terms;

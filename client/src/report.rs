@@ -9,6 +9,7 @@
 
 mod budget;
 mod parties;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,6 +27,7 @@ use ledger::report::{self, Captions};
 use ledger::time::Timestamp;
 use ledger::transaction::{Books, BudgetPart, Coded, DocumentKind, KidRule, Operation};
 use serde_json::{Value, json};
+pub use terms::{compensation, compensation_json, tertial, tertial_json};
 
 use crate::books::{AccountPostings, Journal, JournalLine, TrialBalance};
 use crate::client::{Proven, signed_s};

@@ -139,3 +139,46 @@ fn l44_stavangers_budget_of_2016_loads_line_by_line_and_sums_to_zero() {
     println!("{} appropriations; {}", all.len(), done.lines().last().unwrap());
     assert_eq!(json["version"], 1);
 }
+
+#[test]
+fn a_tertial_holds_the_budget_against_what_is_booked_and_a_term_says_what_is_compensated() {
+    let world = world("tertial");
+    adopt(&world, 1, "1.222.260;400000,00\n1.800.870;-400000,00\n").ok();
+    fs::write(world.folder.join("8841.xml"), invoice("8841", 10_000_000, "1.222.260")).unwrap();
+    world.run("submit 8841.xml --archive archive --key submitter.key --date 2026-05-05").ok();
+    let first = world.run("report tertial 964965226 2026 1").ok();
+    assert!(
+        first.contains("0,00") && first.contains("no posting in 2026-01, which nothing proves"),
+        "{first}"
+    );
+    let second = world.run("report tertial 964965226 2026 2").ok();
+    for part in [
+        "operating expense, function 222",
+        "400 000,00",
+        "100 000,00",
+        "300 000,00",
+        "25.0 %",
+        "66.6 % of the year",
+    ] {
+        assert!(second.contains(part), "{part}\n{second}");
+    }
+    let json: Value =
+        serde_json::from_str(&world.run("--json report tertial 964965226 2026 2").ok()).unwrap();
+    let expense = json["lines"].as_array().unwrap().iter().find(|line| line["limited"] == true).unwrap();
+    assert_eq!((&expense["booked"], &expense["used_per_mille"]), (&"100000.00".into(), &250.into()));
+
+    let terms = world.run("report compensation 964965226 2026").ok();
+    for part in ["2026/3", "100 000,00", "25 000,00", "term 3: 25 000,00", "all of 1 posting in 2026"] {
+        assert!(terms.contains(part), "{part}\n{terms}");
+    }
+    let recode = "recode 123456785/8841/2026-05-04 --coding 1.221.260 --reason account --date 2026-07-02 \
+                  --document decision.txt --key submitter.key --key approver.key";
+    world.run(recode).ok();
+    let terms = world.run("report compensation 964965226 2026").ok();
+    assert!(
+        terms.contains("2026/4") && !terms.contains("term 4"),
+        "a recoding moves nothing in sum: {terms}"
+    );
+    let text = world.run("report compensation 123456785 2026").fails(1);
+    assert!(text.contains("which is no municipality or county"), "{text}");
+}

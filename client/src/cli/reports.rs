@@ -20,6 +20,27 @@ pub(crate) enum Report {
         #[arg(value_parser = clap::value_parser!(u16).range(1900..=9999))]
         year: u16,
     },
+    /// Budget against what is booked when a tertial ends: April, August, December.
+    Tertial {
+        /// Whose.
+        #[arg(value_parser = values::org_number)]
+        entity: OrgNumber,
+        /// Accounting year.
+        #[arg(value_parser = clap::value_parser!(u16).range(1900..=9999))]
+        year: u16,
+        /// 1, 2 or 3.
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=3))]
+        tertial: u8,
+    },
+    /// VAT to be compensated, by term of two months and VAT code.
+    Compensation {
+        /// Whose.
+        #[arg(value_parser = values::org_number)]
+        entity: OrgNumber,
+        /// Accounting year.
+        #[arg(value_parser = clap::value_parser!(u16).range(1900..=9999))]
+        year: u16,
+    },
     /// Documents on which something is still to be paid, by due date.
     Open {
         /// Whose, as buyer or seller.
@@ -50,6 +71,18 @@ pub(crate) fn run(session: &mut Session<'_>, what: &Report) -> Result<Output, Fa
             session.learn([*entity])?;
             let names = &session.names;
             Ok(Output::new(report::budget(&budget, names), report::budget_json(&budget, names)))
+        }
+        Report::Tertial { entity, year, tertial } => {
+            let all = session.client().tertial(*entity, *year, *tertial)?;
+            session.learn([*entity])?;
+            let names = &session.names;
+            Ok(Output::new(report::tertial(&all, names), report::tertial_json(&all, names)))
+        }
+        Report::Compensation { entity, year } => {
+            let all = session.client().compensation(*entity, *year)?;
+            session.learn([*entity])?;
+            let names = &session.names;
+            Ok(Output::new(report::compensation(&all, names), report::compensation_json(&all, names)))
         }
         Report::Open { entity } => {
             let all = session.client().open_documents(*entity)?;
