@@ -7,7 +7,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools library build demo test bench sim ordeal mutants scale fuzz clean
+.PHONY: help tools library build demo test bench sim ordeal year mutants scale fuzz clean
 
 ENV := source scripts/env.sh
 # In CI the committed Cargo.lock must be the right one; a person who adds a dependency is about to change it.
@@ -20,6 +20,8 @@ SEEDS ?= 500
 BASE ?= 1
 # How long "make ordeal" goes on, at least; SEED decides what happens in it.
 MINUTES ?= 10
+# How many invoices "make year" books.
+INVOICES_A_YEAR ?= 160000
 # How long "make fuzz" goes on.
 FUZZ_SECONDS ?= 120
 export INVOICES KEEP
@@ -29,6 +31,7 @@ help:
 	@echo "make test    format, lints, all tests, and the judges nobody here wrote"
 	@echo "make sim     simulated worlds (500 seeds, minutes): SEED=n replays one, SEEDS=count BASE=first runs many"
 	@echo "make ordeal  real validators under faults for MINUTES=10, then latency with one down: SEED=n chooses"
+	@echo "make year    a year of a city, 160,000 invoices, through four validators, and its exports"
 	@echo "make mutants bugs planted in the consensus core, the node and the ledger, which simulations must notice: MUTANT=name takes some"
 	@echo "make scale   the consensus core with 4 to 400 simulated validators: VALIDATORS=100 stops there"
 	@echo "make bench   benchmarks, in the release profile"
@@ -74,6 +77,10 @@ ordeal: build
 	@echo "ordeal: faults for at least $(MINUTES) min and an audit, then about 6 min of measuring with one down"
 	@$(ENV); "$$CARGO_TARGET_DIR/debug/ordeal" story --seconds $$(($(MINUTES) * 60)) $(if $(SEED),--seed $(SEED))
 	@$(ENV); "$$CARGO_TARGET_DIR/debug/ordeal" one-down --seconds 40 $(if $(SEED),--seed $(SEED))
+
+year: build
+	@echo "year: $(INVOICES_A_YEAR) invoices of a city through four validators, and its exports (about 5 min)"
+	@$(ENV); "$$CARGO_TARGET_DIR/debug/year" --invoices $(INVOICES_A_YEAR) $(if $(SEED),--seed $(SEED))
 
 mutants: library
 	@echo "mutants: planting bugs one after the other (about 20 min; 5 more the first time)"

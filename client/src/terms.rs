@@ -13,7 +13,7 @@ use ledger::amount::{Amount, Total};
 use ledger::block::Seal;
 use ledger::checkpoint::TrustedCheckpoint;
 use ledger::entity::{EntityKind, OrgNumber};
-use ledger::entry::Regime;
+use ledger::entry::{Rate, Regime};
 use ledger::time::Period;
 
 use crate::budget::Budget;
@@ -37,8 +37,8 @@ pub struct Compensation {
     pub entity: OrgNumber,
     /// Accounting year.
     pub year: u16,
-    /// By term, from 1 for January and February, and VAT code.
-    pub lines: BTreeMap<(u32, u16), TermLine>,
+    /// By term, from 1 for January and February, VAT code and rate.
+    pub lines: BTreeMap<(u8, u16, Rate), TermLine>,
     /// What else moved on the account of the claim: payouts, openings, what was entered by hand.
     pub others: Total,
     /// The account of the claim.
@@ -51,8 +51,9 @@ pub struct Compensation {
 
 impl Compensation {
     /// The VAT of one term.
-    pub fn of_term(&self, term: u32) -> Total {
-        Total(self.lines.range((term, 0)..=(term, u16::MAX)).map(|(_, line)| line.vat.0).sum())
+    pub fn of_term(&self, term: u8) -> Total {
+        let own = self.lines.iter().filter(|((of, ..), _)| *of == term);
+        Total(own.map(|(_, line)| line.vat.0).sum())
     }
 }
 
@@ -79,8 +80,8 @@ pub struct Tertial {
 }
 
 /// The term that a period lies in, from 1.
-pub fn term_of(period: Period) -> u32 {
-    (period.number() % 100).div_ceil(2)
+pub fn term_of(period: Period) -> u8 {
+    (period.number() % 100).div_ceil(2) as u8
 }
 
 impl Client {
@@ -99,14 +100,14 @@ impl Client {
                 return Err(ClientError::NotFound { what });
             }
         };
-        let mut lines: BTreeMap<(u32, u16), TermLine> = BTreeMap::new();
+        let mut lines: BTreeMap<(u8, u16, Rate), TermLine> = BTreeMap::new();
         let mut others = Total::default();
         let series = self.journal_each(entity, year, &mut |line| {
             let term = term_of(line.entry.date.period());
             for posting in line.entry.postings.iter().filter(|posting| posting.account == account) {
                 match posting.vat.filter(|vat| vat.regime == Regime::Compensate) {
                     Some(vat) => {
-                        let line = lines.entry((term, vat.code)).or_default();
+                        let line = lines.entry((term, vat.code, vat.rate)).or_default();
                         // A credit note turns the amount, not the base.
                         let base = if posting.amount.0 < 0 { -vat.base.0.abs() } else { vat.base.0.abs() };
                         line.base.add(Amount(base));

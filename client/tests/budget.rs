@@ -5,6 +5,7 @@ mod world;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use world::{World, invoice};
@@ -103,7 +104,7 @@ fn l44_stavangers_budget_of_2016_loads_line_by_line_and_sums_to_zero() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/data/norwegian-open-finance/stavanger-budsjett-2016-drift.csv");
     if !file.exists() {
-        eprintln!("passed over: ../shared/data is not here");
+        println!("passed over: ../shared/data/norwegian-open-finance is not there");
         return;
     }
     let world = World::new("stavanger-2016");
@@ -140,6 +141,22 @@ fn l44_stavangers_budget_of_2016_loads_line_by_line_and_sums_to_zero() {
     assert_eq!(json["version"], 1);
 }
 
+/// The tax agency's schema, where it lies beside the sources, takes the claim.
+fn judged(file: &Path) {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join(
+        "../../shared/data/skatteetaten-mva-melding/schema/\
+         no.skatteetaten.fastsetting.avgift.mva.skattemeldingformerverdiavgift.v1.0.xsd",
+    );
+    if !schema.exists() {
+        println!("passed over: ../shared/data/skatteetaten-mva-melding is not there");
+        return;
+    }
+    let judged =
+        Command::new("xmllint").args(["--noout", "--nonet", "--schema"]).arg(schema).arg(file).output();
+    let judged = judged.unwrap();
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
+}
+
 #[test]
 fn a_tertial_holds_the_budget_against_what_is_booked_and_a_term_says_what_is_compensated() {
     let world = world("tertial");
@@ -171,6 +188,17 @@ fn a_tertial_holds_the_budget_against_what_is_booked_and_a_term_says_what_is_com
     for part in ["2026/3", "100 000,00", "25 000,00", "term 3: 25 000,00", "all of 1 posting in 2026"] {
         assert!(terms.contains(part), "{part}\n{terms}");
     }
+    let claim = world.run("export claim 964965226 --year 2026 --term 3 --out claim.xml").ok();
+    for part in
+        ["claim.xml: 964965226 term 3 of 2026: 25000 kroner claimed on 1 line, 0,00 left", "2026-05 is open"]
+    {
+        assert!(claim.contains(part), "{part}\n{claim}");
+    }
+    let xml = fs::read_to_string(world.folder.join("claim.xml")).unwrap();
+    assert!(xml.contains("kompensasjon") && xml.contains("-25000") && xml.contains("mai-juni"), "{xml}");
+    judged(&world.folder.join("claim.xml"));
+    let text = world.run("export claim 964965226 --year 2026 --term 1 --out none.xml").fails(1);
+    assert!(text.contains("nothing to be compensated in term 1"), "{text}");
     let recode = "recode 123456785/8841/2026-05-04 --coding 1.221.260 --reason account --date 2026-07-02 \
                   --document decision.txt --key submitter.key --key approver.key";
     world.run(recode).ok();

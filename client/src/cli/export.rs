@@ -4,18 +4,19 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use client::archive::Unfinished;
-use client::client::now;
+use client::archive::{Unfinished, replace};
+use client::client::{Meaning, now};
 use client::exports::{ExportError, YearBooks};
+use client::report::many;
 use formats::books::{Books as _, Counts};
 use formats::csv::{self, Style};
 use formats::kostra::{self, Checker, Expected, Form, Heading};
-use formats::saft;
+use formats::{mva, saft};
 use ledger::account::Account;
 use ledger::amount::Amount;
 use ledger::entity::{EntityKind, OrgNumber};
 use ledger::records::{CodeList, CodeRecord};
-use ledger::time::Date;
+use ledger::time::{Date, Period};
 use serde_json::json;
 
 use super::session::Session;
@@ -54,6 +55,24 @@ pub(crate) enum Export {
         /// The municipality's four digits and 00, such as 110300.
         #[arg(long)]
         region: String,
+    },
+    /// The claim for VAT compensation of a term (krav om merverdiavgiftskompensasjon), as the tax agency
+    /// takes it.
+    Claim {
+        #[command(flatten)]
+        what: What,
+        /// Which term of two months, 1 to 6.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=6))]
+        term: u8,
+        /// Your reference in the claim [default: the entity, year and term].
+        #[arg(long)]
+        reference: Option<String>,
+        /// A claim of the same year was for 20,000 kroner or more, so that this one may be for less.
+        #[arg(long)]
+        claimed_before: bool,
+        /// The entity is registered for VAT.
+        #[arg(long)]
+        vat_registered: bool,
     },
 }
 
@@ -94,6 +113,19 @@ pub(crate) fn export(session: &Session<'_>, export: &Export) -> Result<Output, F
                 csv::journal::journal(books, style, out).map(|_| Vec::new()).map_err(Failure::usage)
             })
         }
+        Export::Claim { what, term, reference, claimed_before, vat_registered } => {
+            let reference = reference.clone();
+            let reference = reference.unwrap_or_else(|| format!("{}-{}-{term}", what.entity, what.year));
+            let (today, next) = (now().date(), last_day_of_term(what.year, *term + 1));
+            let circumstances = mva::Circumstances {
+                today,
+                first_of_term: true,
+                claimed_this_year: *claimed_before,
+                next_term_open: today > next,
+                registered: *vat_registered,
+            };
+            claim(session, what, *term, reference, &circumstances)
+        }
         Export::Kostra { what, form, region } => {
             let form = Form::parse(form).map_err(|error| Failure::refused("F-KOSTRA", error))?;
             let year = what.year;
@@ -131,6 +163,64 @@ fn write(
         "file": what.out, "entity": what.entity.number(), "year": what.year, "vouchers": entries,
         "postings": postings, "debit": debit.to_string(), "credit": credit.to_string(),
         "checkpoint_size": about.checkpoint, "findings": findings,
+    });
+    Ok(Output::new(text, value))
+}
+
+/// The last day of a term, counted on into the next year.
+fn last_day_of_term(year: u16, term: u8) -> Date {
+    let (year, term) = if term > 6 { (year.saturating_add(1), term - 6) } else { (year, term) };
+    let month = u32::from(year) * 100 + u32::from(term) * 2;
+    let days = (28..=31).rev().map(|day| Date::new(month * 100 + day));
+    days.into_iter().find_map(Result::ok).unwrap_or(Date::MAX)
+}
+
+/// What the books compensate in a term, in the tax agency's form.
+fn claim(
+    session: &Session<'_>,
+    what: &What,
+    term: u8,
+    reference: String,
+    circumstances: &mva::Circumstances,
+) -> Result<Output, Failure> {
+    let all = session.client().compensation(what.entity, what.year)?;
+    let own = all.lines.iter().filter(|((of, ..), _)| *of == term);
+    let sums: Vec<mva::Sum> = own
+        .map(|((_, code, rate), line)| mva::Sum { code: *code, rate: *rate, base: line.base, vat: line.vat })
+        .collect();
+    if sums.is_empty() {
+        let said = format!("{} has nothing to be compensated in term {term} of {}", what.entity, what.year);
+        return Err(Failure::refused("F-MVA", said));
+    }
+    let of = mva::Claim { entity: what.entity, term, year: what.year, reference, kid: None };
+    let (made, left) = mva::claim(&of, &sums).map_err(|error| Failure::refused("F-MVA", error))?;
+    let written = mva::write(&made, circumstances).map_err(|refused| Failure::refused("F-MVA", refused))?;
+    let file = |error| Failure::file(&what.out, error);
+    replace(&what.out, &written.file).map_err(file)?;
+    let mut findings: Vec<String> = written.findings.iter().map(ToString::to_string).collect();
+    for month in [2 * u32::from(term) - 1, 2 * u32::from(term)] {
+        let Ok(period) = Period::new(u32::from(what.year) * 100 + month) else { continue };
+        match session.client().accounts(what.entity, period) {
+            Ok(balance) if balance.period.closed => {}
+            Ok(_) => {
+                findings.push(format!("{period} is open: what is booked in it from now on is in no claim"))
+            }
+            Err(error) if error.meaning() == Meaning::Refused => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let claimed = -made.determined.0;
+    let mut text = format!(
+        "{}: {} term {term} of {}: {claimed} kroner claimed on {}, {left} left for the books to take\n",
+        what.out.display(),
+        what.entity,
+        what.year,
+        many(sums.len() as u64, "line")
+    );
+    findings.iter().for_each(|finding| text.push_str(&format!("  note: {finding}\n")));
+    let value = json!({
+        "file": what.out, "entity": what.entity.number(), "year": what.year, "term": term,
+        "claimed": claimed, "lines": sums.len(), "left_ore": left.0, "findings": findings,
     });
     Ok(Output::new(text, value))
 }

@@ -13,11 +13,12 @@ use crate::terms::{Compensation, Tertial, TertialLine};
 /// VAT compensation by term and VAT code.
 pub fn compensation(all: &Compensation, names: &Names) -> String {
     let mut text = format!("{}\n", names.numbered(all.entity));
-    let mut rows = vec![heads(&["term", "VAT code", "base", "VAT", "postings"])];
-    for ((term, code), line) in &all.lines {
+    let mut rows = vec![heads(&["term", "VAT code", "rate", "base", "VAT", "postings"])];
+    for ((term, code, rate), line) in &all.lines {
         rows.push(vec![
             format!("{}/{term}", all.year),
             code.to_string(),
+            rate.to_string(),
             line.base.to_string(),
             line.vat.to_string(),
             line.postings.to_string(),
@@ -50,9 +51,9 @@ pub fn compensation(all: &Compensation, names: &Names) -> String {
 
 /// The same as JSON.
 pub fn compensation_json(all: &Compensation, names: &Names) -> Value {
-    let lines = all.lines.iter().map(|((term, code), line)| {
+    let lines = all.lines.iter().map(|((term, code, rate), line)| {
         json!({
-            "term": term, "vat_code": code, "base": money(line.base), "vat": money(line.vat),
+            "term": term, "vat_code": code, "rate": rate.to_string(), "base": money(line.base), "vat": money(line.vat),
             "postings": line.postings,
         })
     });
