@@ -157,9 +157,15 @@ impl Validator {
         self.actions.push(Action::Send { to: To::All, message: Message::ViewRequest { nonce } });
     }
 
-    /// A peer says where it is; what it says is taken in like any status.
+    /// A peer says where it is; what it says is taken in like any status. Who is in a later epoch does not
+    /// say that we are level: while a round of asking for that epoch's blocks has just brought nothing,
+    /// nothing else would remember it. Liars among them are too few to leave us without answers that count.
     pub(super) fn on_doubt_answered(&mut self, now: Timestamp, from: u16, status: Status) {
+        let is_later = status.epoch > self.set.epoch;
         self.on_message(now, from, Message::Status(status));
+        if is_later {
+            return;
+        }
         let needed = self.others_needed();
         let Some(question) = &mut self.doubts.question else { return };
         if usize::from(from) < self.set.len() && Some(from) != self.me {

@@ -194,7 +194,7 @@ fn l37_what_credit_notes_lowered_or_the_bank_has_in_hand_is_not_cancelled() {
     refused(
         world.send(cancel(&cleaning()), &[S_SUBMIT, S_APPROVE, L_SUBMIT]),
         "L37",
-        "document 123456785 8841 2026-05-04: 100 000,00 of 125 000,00 is open; cancel nothing that credit notes have lowered, register another note for the rest",
+        "document 123456785 8841 2026-05-04: 100 000,00 of 125 000,00 is open; cancel nothing that credit notes or netting have lowered, register a note for the rest",
     );
     let mut ordered = cleaning();
     ordered.id.number = InvoiceNumber::new("8842").unwrap();
