@@ -255,6 +255,30 @@ fn a_refusal_is_told_once_a_quorum_has_said_where_it_is() {
 }
 
 #[test]
+fn whoever_says_that_it_is_in_a_later_epoch_does_not_vouch_that_we_are_level() {
+    let mut world = World::new(4, 0);
+    let work = world.work();
+    world.post(0, work);
+    [1, 2, 3].into_iter().for_each(|node| world.sleep(node));
+    let later =
+        Status { epoch: Epoch(7), view: View(1), height: Height(99), entry: None, finalization: None };
+    let event = refusable(&mut world);
+    // Asking for that epoch's blocks comes to nothing, and for a while nobody is heard of it.
+    for _ in 0..300 {
+        world.handle(0, event.clone());
+        for nonce in u64::MAX - 400..=u64::MAX {
+            for from in [1, 2] {
+                let message = Message::ViewAnswer { nonce, status: later.clone() };
+                world.handle(0, Event::Message { from, message });
+            }
+        }
+        world.pass(50);
+        let told = world.outcomes.remove(&77);
+        assert!(matches!(told, None | Some(Outcome::Behind { .. })), "{told:?}");
+    }
+}
+
+#[test]
 fn one_who_missed_what_others_posted_does_not_refuse_what_rests_on_it() {
     let mut world = World::new(4, 0);
     world.sleep(3);
