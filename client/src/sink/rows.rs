@@ -223,7 +223,17 @@ impl Steps<'_, '_> {
                 self.moved(leaf, &coded.document.id, update!("status = 'approved'"))?
             }
             Operation::Recode { coded, .. } => {
-                self.moved(leaf, &coded.document.id, update!("status = status"))?
+                // Under a budget it is approved anew.
+                self.moved(
+                    leaf,
+                    &coded.document.id,
+                    update!(
+                        "status = CASE WHEN status IN ('approved', 'returned') AND kind = 'invoice' AND EXISTS (
+                           SELECT FROM hovedbok.budgets b
+                           WHERE b.entity = buyer AND b.year = extract(year FROM posting_date)
+                         ) THEN 'attested' ELSE status END"
+                    ),
+                )?
             }
             Operation::Cancel { coded, .. } => {
                 self.moved(leaf, &coded.document.id, update!("status = 'cancelled', open_ore = 0"))?

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Case, Decided, Effect, Signer, document, payment, period, vat};
+use super::{Case, Decided, Effect, Signer, budget, document, payment, period, vat};
 use crate::amount::{Amount, Total};
 use crate::booking::{self, Parties, Planned};
 use crate::codes;
@@ -156,7 +156,8 @@ pub(super) fn reverse(
 }
 
 /// Books a document of the buyer's on other accounts: what stood is reversed in full, and the whole
-/// is booked anew. The seller's books do not change.
+/// is booked anew. The seller's books do not change. Under a budget, what was approved and not paid is to
+/// be approved again (rule L8).
 pub(super) fn recode(case: &Case<'_>, coded: &Coded, lines: &[Line], correction: &Correction) -> Decided {
     document::check_form(&coded.document)?;
     let instead = Document { date: correction.date, lines: lines.into(), ..coded.document.clone() };
@@ -184,7 +185,12 @@ pub(super) fn recode(case: &Case<'_>, coded: &Coded, lines: &[Line], correction:
     let before = stands.into_iter().filter(|planned| planned.entity == buyer.number);
     let reversed = before.map(|planned| booking::reversal(planned, found.buyer_voucher, correction.date));
     let entries = reversed.chain(posted).collect();
-    let document = Box::new(DocumentRecord { buyer_booked, ..found.clone() });
+    let mut document = Box::new(DocumentRecord { buyer_booked, ..found.clone() });
+    // What a budget bound was approved on other appropriations.
+    let approved = matches!(found.status, Status::Approved | Status::Returned);
+    if approved && budget::binding(case, found).is_some() {
+        (document.status, document.approved_by) = (Status::Attested, None);
+    }
     Ok((Effect::Correction { document }, entries))
 }
 

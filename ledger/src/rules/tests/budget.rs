@@ -210,3 +210,32 @@ fn l44_l7_l3_l9_who_adopts_what_when() {
     );
     assert!(adopt(&mut world, BudgetPart { year: 2027, ..good() }).is_ok(), "next year's, in time");
 }
+
+#[test]
+fn l8_what_is_recoded_after_its_approval_is_approved_again_on_its_new_appropriation() {
+    let mut world = world();
+    adopted(&mut world);
+    attested(&mut world, &cleaning());
+    world.send(approve(&cleaning(), None), &[S_APPROVE]).unwrap();
+    let lines = vec![line("1.221.260", "100000.00", 1)];
+    let coded = Coded { document: cleaning(), recoded: None };
+    let moved = correction("2026-06-30", Reason::Account);
+    let recode = Operation::Recode { coded, lines: lines.clone(), correction: moved };
+    world.send(recode, &[S_SUBMIT, S_APPROVE]).unwrap();
+    let record = world.document(&cleaning());
+    assert_eq!((record.status, record.approved_by), (Status::Attested, None));
+    let order = Operation::OrderPayment { document: cleaning().id, amount: record.open };
+    assert_eq!(world.send(order.clone(), &[S_ORDER]).unwrap_err().rule(), "L18");
+    let again = |duty: Option<Duty>| Operation::ApproveCovered {
+        coded: Coded { document: cleaning(), recoded: Some(lines.clone()) },
+        duty: duty.map(|duty| Override { duty, content: Digest([6; 32]) }),
+    };
+    refused(
+        world.send(again(None), &[S_APPROVE]),
+        "L8",
+        "964965226 in 2026, operating expense, function 221: 0,00 is appropriated, 100 000,00 is booked; have the council amend the budget, or have a legal duty signed",
+    );
+    world.send(again(Some(Duty::Statute)), &[S_APPROVE, S_LAWYER]).unwrap();
+    assert_eq!(world.send(order, &[S_ORDER]), Ok(vec![]));
+    world.audit();
+}
